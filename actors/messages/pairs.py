@@ -1,0 +1,184 @@
+"""Conversation: the life of one pair.
+
+Router -> PairManager: StartPair, FlattenPair. PairManager -> Router: PairAdvanced, PairEnded.
+Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded. Router -> Gateway: PairAssigned.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
+from kiwoom.market import Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
+
+
+class PairState(Enum):
+    """SPEC 8. The last five are terminal."""
+
+    CANDIDATE = "CANDIDATE"
+    ENTRY_TAKE_SENT = "ENTRY_TAKE_SENT"
+    ENTRY_IN_DOUBT = "ENTRY_IN_DOUBT"
+    HEDGE_POST_SENT = "HEDGE_POST_SENT"
+    HEDGE_IN_DOUBT = "HEDGE_IN_DOUBT"
+    CANCEL_POST_SENT = "CANCEL_POST_SENT"
+    CANCEL_STUCK = "CANCEL_STUCK"
+    HEDGE_IOC_SENT = "HEDGE_IOC_SENT"
+    HEDGE_MARKET_SENT = "HEDGE_MARKET_SENT"
+    RESCUE = "RESCUE"
+    ENTRY_REJECTED = "ENTRY_REJECTED"
+    ENTRY_MISSED = "ENTRY_MISSED"
+    PAIRED_DONE = "PAIRED_DONE"
+    UNHEDGED = "UNHEDGED"
+    FLATTENED = "FLATTENED"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    venue: Venue
+    side: Side
+    style: OrderStyle
+    price: Won
+    """Won; 0 with MARKET_IOC and MID."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairPlan:
+    """Everything a PairManager needs to bring one pair from entry to flat."""
+
+    pair_id: str
+    symbol: Symbol
+    symbol_index: int
+    shard: int
+    market: Market
+    slot: int
+    qty: Shares
+    entry: Leg
+    hedge: Leg
+    hedge_lock_price: Won
+    """The signal's opposite quote: the hedge is never posted worse than this."""
+    lower_limit: Won
+    upper_limit: Won
+    t_hedge_ns: Nanos
+    ioc_end_ns: Nanos
+    cancel_ns: Nanos
+    hedge_ioc_only: bool
+    hedge_ioc_ticks: int
+    hedge_fallback_best: bool
+    """True: the better quotable venue after t_hedge; False: the hedge's own venue."""
+    max_hedge_attempts: int
+    expected_net_mwon: int
+    flat_by_wall: WallNanos
+
+
+@dataclass(frozen=True, slots=True)
+class StartPair:
+    """Begin: the entry is admitted and its slot granted."""
+
+    plan: PairPlan
+    grant_id: int
+    grant_expires: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class StartRescue:
+    """A fill came after the end of `plan.pair_id`: hedge it as a child of the same pair. No entry of its own."""
+
+    plan: PairPlan
+    late: OrderFilled
+
+
+@dataclass(frozen=True, slots=True)
+class FlattenPair:
+    """Do not wait for t_hedge: cancel what rests and close the imbalance now."""
+
+    pair_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairAssigned:
+    """Router -> Gateway: the pair lives in this slot; its order events go there."""
+
+    pair_id: str
+    slot: int
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class PairAdvanced:
+    """A step that others act upon: the state entered, and the quantity open (bought - sold, signed)."""
+
+    pair_id: str
+    slot: int
+    symbol: Symbol
+    state: PairState
+    open_qty: int
+    at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class PairEnded:
+    """A terminal state, once per pair (and once per rescue child)."""
+
+    pair_id: str
+    slot: int
+    symbol: Symbol
+    state: PairState
+    bought: Shares
+    sold: Shares
+    buy_amount: Won
+    sell_amount: Won
+    commission_won: Won
+    tax_won: Won
+    net_won: Won
+    escalated: bool
+    """A cancel-and-replace, an IOC or a market hedge was needed."""
+    rejects: int
+    timeouts: int
+    at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """Gateway -> Router: the broker confirmed the end of this order; its claim on shares or cash may be released."""
+
+    pair_id: str
+    cl_ord_id: str
+    kind: OrderKind
+    symbol: Symbol
+    side: Side
+    filled_qty: Shares
+    at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class LateFill:
+    """Gateway -> Router: a fill of a pair that no manager holds any more."""
+
+    fill: OrderFilled
+    symbol: Symbol
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """The account as the broker has it, after login and after every reconciliation.
+
+    holdings: (symbol, held, sellable). `cash_won` is 100%종목주문가능금액 (KIWOOM.md 6.2).
+    limits: (symbol, lower, upper). conflicted: symbols with orders or shares that are not ours and must not be traded.
+    """
+
+    account: str
+    server: str
+    holdings: tuple[tuple[Symbol, Shares, Shares], ...]
+    cash_won: Won
+    limits: tuple[tuple[Symbol, Won, Won], ...]
+    tradable: tuple[Symbol, ...]
+    conflicted: tuple[Symbol, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChanged:
+    """The broker's own word on a symbol (잔고): held, and free to sell."""
+
+    symbol: Symbol
+    held: Shares
+    sellable: Shares
+    at: Nanos

@@ -1,0 +1,111 @@
+"""Conversation: an edge was seen; was it taken, and what became of it?
+
+SpreadEngine -> Router: Signal. Router -> SpreadEngine: SignalDropped, AttemptStarted, AttemptEnded, SymbolBlocked.
+Supervisor -> SpreadEngine: EdgeSettingsChanged. SpreadEngine -> Telemetry: EngineCounted.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from kiwoom.market import Nanos, Shares, Symbol, Venue, Won
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One executable edge. Amounts in mwon are thousandths of a won per share, rounded toward less edge."""
+
+    pair_id: str
+    symbol: Symbol
+    symbol_index: int
+    buy_venue: Venue
+    sell_venue: Venue
+    buy_ask: Won
+    sell_bid: Won
+    buy_size: Shares
+    sell_size: Shares
+    buy_cost_mwon: int
+    sell_cost_mwon: int
+    tax_mwon: int
+    buffer_mwon: int
+    net_edge_mwon: int
+    """sell_bid - buy_ask - costs - tax, before the buffer."""
+    net_edge_centibps: int
+    """net edge over buy_ask in hundredths of a basis point."""
+    tick_recv: Nanos
+    """The control thread's stamp on the later of the two quotes."""
+    at: Nanos
+    """When the engine emitted it."""
+    bids: tuple[Won, Won]
+    asks: tuple[Won, Won]
+    """Both venues' own tops (KRX, NXT), for hedge_price join and mid."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalDropped:
+    """Not admitted. Look at the symbol again at `retry_at`, or (None) when an attempt ends or a block is lifted."""
+
+    symbol: Symbol
+    reason: str
+    retry_at: Nanos | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    symbol: Symbol
+    pair_id: str
+
+
+class AttemptOutcome(Enum):
+    DONE = "done"
+    MISSED = "missed"
+    REJECTED = "rejected"
+    ESCALATED = "escalated"
+    """Finished, after a cancel-and-replace."""
+    UNHEDGED = "unhedged"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The pair is over: cooldown if it missed, was rejected or escalated. Every symbol waiting for room looks again."""
+
+    symbol: Symbol
+    pair_id: str
+    outcome: AttemptOutcome
+    at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolBlocked:
+    """Muted, frozen or paused (or no longer): a blocked symbol makes no signals; unblocked, it is evaluated at once.
+
+    `symbol` None = every symbol (auto-pause).
+    """
+
+    symbol: Symbol | None
+    blocked: bool
+    reason: str
+    until: Nanos | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettingsChanged:
+    """A live change: half ticks of buffer (2 = one tick) and the cooldown. Every symbol is evaluated anew."""
+
+    buffer_half_ticks: int
+    cooldown_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCounted:
+    """Running totals since the engine started. At most 4 a second."""
+
+    evaluated: int
+    eligible: int
+    signals: int
+    below_threshold: int
+    too_small: int
+    cooldown_deferrals: int
+    flip_flops: int
+    carried_over: int
+    edges: tuple[tuple[int, int, int], ...]
+    """(symbol_index, best net edge in mwon, in centibps) of the symbols whose edge changed since the last report."""

@@ -1,0 +1,87 @@
+"""Conversation: who is who, who answers, who failed.
+
+Supervisor <-> every actor: Enlist, Enlisted, Ping, Pong, ActorFailed.
+Launcher and desk -> Supervisor: AskStatus, Operate, Shutdown.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from actors.messages.session import OperatorCommand
+from kiwoom.market import Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSettings:
+    """The market clock: wall = host wall + `wall_offset_ns`. Monotonic time is the host's own."""
+
+    wall_offset_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enlist:
+    """The first message of an actor, and again whenever an address changed: who it is, its settings, who is who.
+
+    `addresses` maps (role value, index) to an actor address. `settings` is None when only addresses changed.
+    """
+
+    name: str
+    index: int
+    settings: Any
+    addresses: Mapping[tuple[str, int], Any]
+    clock: ClockSettings
+    lifeline_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enlisted:
+    """The actor carries its core and answers. `pid` for people and for the killer of hung actors."""
+
+    name: str
+    index: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    sent: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    name: str
+    index: int
+    sent: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFailed:
+    """The last message of an actor that raised. A string, because tracebacks do not pickle."""
+
+    name: str
+    index: int
+    message_type: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    command: OperatorCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Close feeds and journal, then stop every actor in reverse order. Answer: ShutDown."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDown:
+    flat: bool
