@@ -8,7 +8,7 @@ S = TypeVar("S", bound=Enum)
 T = TypeVar("T", bound=Enum)
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """The table has no row for this trigger in this state."""
 
 
@@ -23,9 +23,9 @@ class Machine(Generic[S, T]):
         return (self.state, trigger) in self._table
 
     def fire(self, trigger: T) -> S:
-        """Move; raises IllegalTransition (state unchanged) if the table has no such row."""
+        """Move; raises IllegalTransitionError (state unchanged) if the table has no such row."""
         try:
             self.state = self._table[self.state, trigger]
         except KeyError:
-            raise IllegalTransition(f"{trigger.name} while {self.state.name}") from None
+            raise IllegalTransitionError(f"{trigger.name} while {self.state.name}") from None
         return self.state
