@@ -56,7 +56,6 @@ class Money:
         self.fees += int(extra["fees_krw"])
         self.tax += int(extra["tax_krw"])
         self.net += int(extra["net_krw"])
-        self.bought += round(float(extra["buy_px_avg"]) * int(extra["bought"])) if extra["bought"] else 0
 
 
 @dataclass(slots=True)
@@ -152,6 +151,8 @@ class DayTally:
 
     def _filled(self, row: Row) -> None:
         signed = (row.fill_qty or 0) * (1 if row.side == "BUY" else -1)
+        if row.side == "BUY":
+            self.money.bought += (row.fill_qty or 0) * (row.fill_px or 0)
         pair_id = row.pair_id or ""
         self.open_qty[pair_id] = self.open_qty.get(pair_id, 0) + signed
         if not self.open_qty[pair_id]:
