@@ -30,9 +30,7 @@ from kiwoom.quotes import QUOTE
 COUNT_INTERVAL_NS: Final = Nanos(250 * MS)
 """Counts go out at most this often: four a second."""
 
-ShardMessage = (
-    QuoteBatch | LimitsKnown | SymbolHalted | VenueOpen | OwnResting | FeedEnded | ResendTops | WatchTop
-)
+ShardMessage = QuoteBatch | LimitsKnown | SymbolHalted | VenueOpen | OwnResting | FeedEnded | ResendTops | WatchTop
 
 
 @dataclass(frozen=True, slots=True)

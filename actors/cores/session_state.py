@@ -6,7 +6,7 @@ Everything is worked out anew at each call: the host's clock may step, and a hea
 Assumes the settings are those of the day (special days resolved); what was seen is forgotten at Seoul's midnight.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, assert_never
 
@@ -26,19 +26,15 @@ from actors.messages.session import (
     UnregisterFeeds,
     VenueAlive,
 )
-from kiwoom.market import DAY, MS, SECOND, VENUES, Nanos, Now, Venue, WallNanos, midnight, time_of_day
+from kiwoom.market import DAY, MS, SECOND, Nanos, Now, Venue, WallNanos, midnight, time_of_day
 
 LISTENERS: Final = (Role.SPREAD_ENGINE, Role.ROUTER, Role.GATEWAY, Role.TELEMETRY, Role.SUPERVISOR)
 """Who hears every TradingState, in this order."""
 
+HEARTBEAT_NS: Final = Nanos(500 * MS)
+
 SessionMessage = (
-    BrokerStatus
-    | SessionSignalSeen
-    | VenueAlive
-    | FeedsRegistered
-    | FeedsUnregistered
-    | ActorsDown
-    | OperatorCommand
+    BrokerStatus | SessionSignalSeen | VenueAlive | FeedsRegistered | FeedsUnregistered | ActorsDown | OperatorCommand
 )
 
 _SIGNALS: Final = {
@@ -57,13 +53,13 @@ _NOT_SEEN: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
     """Times are nanoseconds since Seoul's midnight, of the day that is traded.
 
     `guard_*`: entries only inside. `nxt_main_*`: NXT's main market by the clock. `krx_start_ns`..`closing_ns`: KRX's
     continuous trading by the clock; at `closing_ns` every pair must be flat and the feeds are given back.
-    `use_fid_215_signals` False leaves the clock alone in charge. `journal_has_r`: today's journal holds R and no later S.
+    `use_fid_215_signals` False leaves the clock alone in charge. `journal_has_r`: today's journal has R, no later S.
     `arm_at_start`, `register_at_start`: as if the operator had pressed them at the start.
     `heartbeat_ns`: how often all is worked out anew without news.
     """
@@ -78,7 +74,7 @@ class SessionSettings:
     arm_at_start: bool = False
     register_at_start: bool = False
     journal_has_r: bool = False
-    heartbeat_ns: Nanos = Nanos(500 * MS)
+    heartbeat_ns: Nanos = HEARTBEAT_NS
 
     def __post_init__(self) -> None:
         assert 0 <= self.guard_start_ns < self.guard_end_ns <= self.closing_ns < DAY
@@ -203,19 +199,18 @@ class SessionStateCore:
 
     def _hear_signal(self, signal: SessionSignalSeen) -> Row:
         """`reason` of the row is the signal's code, so that a restart finds R in the journal."""
-        venue, phase, words = _SIGNALS.get(signal.code, (None, None, None))
-        if venue is not None and phase is not None and words is not None:
-            self._session(venue).learn(phase, words)
-        return Row(
+        row = Row(
             EventType.SESSION,
             signal.at,
             signal.wall,
-            venue=venue.value if venue else None,
-            state=phase.value if phase else None,
             reason=signal.code,
-            message_text=words,
             extra=(("broker_time", signal.broker_time),),
         )
+        if signal.code not in _SIGNALS:
+            return row
+        venue, phase, words = _SIGNALS[signal.code]
+        self._session(venue).learn(phase, words)
+        return replace(row, venue=venue.value, state=phase.value, message_text=words)
 
     def _hear_trade(self, alive: VenueAlive) -> tuple[Record, ...]:
         """A live trade proves a session of which nothing was heard; it does not reopen one that has ended."""

@@ -1,6 +1,6 @@
 """The top of one symbol's two books, overwritten in place: what was received, and what of it may be traded on.
 
-Preallocated, one `SymbolBook` a symbol: no object is made for a quote. Prices in won, sizes in shares, 0 = nothing there.
+Preallocated, one `SymbolBook` a symbol: no object is made for a quote. Prices in won, sizes in shares, 0 = nothing.
 """
 
 from typing import Final

@@ -109,3 +109,5 @@ class EngineCounted:
     carried_over: int
     edges: tuple[tuple[int, int, int], ...]
     """(symbol_index, best net edge in mwon, in centibps) of the symbols whose edge changed since the last report."""
+    unquoted: tuple[int, ...] = ()
+    """symbol_index of those that lost a side since the last report: they have no edge to show."""
