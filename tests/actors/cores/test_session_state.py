@@ -1,4 +1,4 @@
-"""SessionState: each condition of arming alone, both ways of a mid-day start, the edges of the day, a clock that steps."""
+"""SessionState: each condition of arming alone, both ways of a mid-day start, the day's edges, a stepping clock."""
 
 from typing import Self
 
