@@ -341,6 +341,20 @@ def test_a_block_with_an_end_lifts_itself(symbol: Symbol | None) -> None:
     assert signals(book) == [A]
 
 
+@pytest.mark.parametrize("symbol", [A, None])
+def test_a_block_made_longer_is_not_lifted_at_its_first_end(symbol: Symbol | None) -> None:
+    book = armed().hears(tops(wide(0))).hears(SymbolBlocked(symbol, True, "FROZEN", Nanos(2 * SECOND)))
+    book.hears(SymbolBlocked(symbol, True, "FROZEN", Nanos(60 * SECOND))).waits(60 * SECOND - 1)
+    assert signals(book) == [A]
+    book.waits(1)
+    assert signals(book) == [A]
+
+
+def test_arming_lifts_every_hold() -> None:
+    book = dropped(60 * SECOND).hears(trading(False)).waits(CYCLE).hears(trading(True)).waits(CYCLE)
+    assert signals(book) == [A]
+
+
 def test_the_last_word_on_a_block_counts() -> None:
     book = armed().hears(SymbolBlocked(A, True, "FROZEN", Nanos(SECOND))).hears(SymbolBlocked(A, True, "MUTED"))
     book.hears(tops(wide(0))).waits(10 * SECOND)
