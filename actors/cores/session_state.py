@@ -191,8 +191,7 @@ class SessionStateCore:
             self._feeds = _Feeds.OFF  # Nothing says that registrations survive the line; asking again does no harm.
 
     def _hear_actors(self, names: tuple[str, ...]) -> None:
-        if names != self._down:
-            self._told = None  # Who comes back has forgotten what was said: say it again.
+        self._told = None  # Someone went or came back, and who comes back has forgotten what was said: say it again.
         self._down = names
         if Role.GATEWAY.value in names:
             self._hear_broker(False, "the Gateway is down")

@@ -498,7 +498,7 @@ class SpreadEngineCore:
                 ("tax_mwon", signal.tax_mwon),
                 ("buffer_mwon", signal.buffer_mwon),
                 ("net_edge_mwon", signal.net_edge_mwon),
-                ("net_edge_bps", signal.net_edge_centibps / 100),  # A number to read; nothing is decided by it.
+                ("net_edge_bps", signal.net_edge_bps),
                 ("tick_recv_mono_ns", signal.tick_recv),
             ),
         )

@@ -39,6 +39,11 @@ class Signal:
     asks: tuple[Won, Won]
     """Both venues' own tops (KRX, NXT), for hedge_price join and mid."""
 
+    @property
+    def net_edge_bps(self) -> float:
+        """For the journal and for people; nothing is decided by it."""
+        return self.net_edge_centibps / 100
+
 
 @dataclass(frozen=True, slots=True)
 class SignalDropped:
