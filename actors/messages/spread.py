@@ -39,6 +39,11 @@ class Signal:
     asks: tuple[Won, Won]
     """Both venues' own tops (KRX, NXT), for hedge_price join and mid."""
 
+    @property
+    def net_edge_bps(self) -> float:
+        """For the journal and for people; nothing is decided by it."""
+        return self.net_edge_centibps / 100
+
 
 @dataclass(frozen=True, slots=True)
 class SignalDropped:
@@ -109,3 +114,5 @@ class EngineCounted:
     carried_over: int
     edges: tuple[tuple[int, int, int], ...]
     """(symbol_index, best net edge in mwon, in centibps) of the symbols whose edge changed since the last report."""
+    unquoted: tuple[int, ...] = ()
+    """symbol_index of those that lost a side since the last report: they have no edge to show."""
