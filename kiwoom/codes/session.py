@@ -57,7 +57,7 @@ _TABLE: Final = (
         Venue.NXT,
         VenuePhase.CLOSING_AUCTION,
         "NXT 애프터마켓 단일가 시작",
-        "NXT closing-price call started (15:30)",
+        "NXT closing call started (15:30)",
     ),
     ("U", Venue.NXT, VenuePhase.AFTER_MARKET, "NXT 애프터마켓 시작", "NXT after-market started (15:40)"),
     ("V", Venue.NXT, VenuePhase.CLOSED, "NXT 애프터마켓 종료", "NXT after-market ended (20:00)"),
