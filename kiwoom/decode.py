@@ -275,7 +275,7 @@ def quote_from_raw(raw: str) -> Top | None:
 
 
 def quote_from_fields(bid: str, bid_size: str, ask: str, ask_size: str) -> Top:
-    """The best levels from FIDs 51, 71, 41, 61. Sizes are clamped to the packed field; a price beyond it is an error."""
+    """The best levels from FIDs 51, 71, 41, 61. A size is clamped to the packed field; a price beyond it is an error."""
     top = _price_fast(bid), _size_fast(bid_size), _price_fast(ask), _size_fast(ask_size)
     if top[0] > FIELD_MAX or top[2] > FIELD_MAX:
         raise DecodeError("호가", f"{bid}/{ask}")

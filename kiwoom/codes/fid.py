@@ -8,6 +8,8 @@ from typing import Final
 # --- chejan gubun "0": orders and fills ------------------------------------------------------------------------------
 ORDER_NO: Final = 9203
 CODE: Final = 9001
+BUSINESS: Final = 912
+"""주문업무분류: JJ stock, FJ futures, OJ options."""
 STATUS: Final = 913
 QTY: Final = 900
 PRICE: Final = 901
