@@ -55,7 +55,7 @@ from kiwoom.quotes import FLAG_AUCTION, QUOTE
 QuoteSource = Literal["raw", "fids"]
 
 PENDING_TRS_MAX: Final = 256
-"""Queries without an answer that are remembered; beyond it the oldest is forgotten (at 5 a second, a minute's worth)."""
+"""Queries without an answer that are remembered (at 5 a second, most of a minute); then the oldest is forgotten."""
 
 TR_ROWS_MAX: Final = 10_000
 
@@ -85,7 +85,8 @@ class AdapterCounters:
 class ControlAdapter:
     """Implements ControlEvents above a ControlPort. `post` and `post_quote` are called on the control's thread.
 
-    `feeds` is looked up live by feed code ("005930", "005930_NX"): its owner may fill it after the login.
+    `feeds` is looked up live by feed code ("005930", "005930_NX"): its owner may fill it after the login. The plain
+    code of each symbol must be in it: VI events of other symbols are ignored.
     `post_quote(shard, record)` gets one packed kiwoom.quotes.QUOTE.
     """
 
@@ -384,9 +385,13 @@ class ControlAdapter:
     def _vi(self, at: Nanos, code: str) -> None:
         read = self._port.GetCommRealData
         told = read(code, fid.CODE).strip() or code
-        active = decode.vi_active(read(code, fid.VI_KIND), read(code, fid.VI_RELEASED_AT))
+        symbol = decode.symbol(told, "9001 종목코드")
+        if symbol not in self._feeds:  # OPT10054 brings every symbol of the market
+            self.counters.ignored += 1
+            return
         venue = decode.vi_venue(told, "") or decode.vi_venue(code, read(code, fid.REAL_VENUE))
-        self._post(ViChanged(at, decode.symbol(told, "9001 종목코드"), venue, active))
+        active = decode.vi_active(read(code, fid.VI_KIND), read(code, fid.VI_RELEASED_AT))
+        self._post(ViChanged(at, symbol, venue, active))
 
     # --- what could not be read --------------------------------------------------------------------------------------
 

@@ -57,13 +57,16 @@ def _digits(body: str, text: str, field: str) -> int:
 
 
 def symbol(text: str, field: str = "code") -> Symbol:
-    """The plain 6-character code: without the prefix letter of account data (A, J, Q) and a venue's suffix."""
+    """The plain 6-character code: without the prefix letter of account data (A, J, Q) and a venue's suffix.
+
+    It begins with a digit and may hold letters further on (preferred shares, codes issued since 2024).
+    """
     code = text.strip()
     for suffix in ("_NX", "_AL"):
         code = code.removesuffix(suffix)
     if len(code) == 7 and code[0] in "AJQ":
         code = code[1:]
-    if not (len(code) == 6 and code.isascii() and code.isalnum()):
+    if not (len(code) == 6 and code.isascii() and code.isalnum() and code[0].isdigit()):
         raise DecodeError(field, text)
     return Symbol(code)
 
@@ -275,7 +278,7 @@ def quote_from_raw(raw: str) -> Top | None:
 
 
 def quote_from_fields(bid: str, bid_size: str, ask: str, ask_size: str) -> Top:
-    """The best levels from FIDs 51, 71, 41, 61. A size is clamped to the packed field; a price beyond it is an error."""
+    """The best levels from FIDs 51, 71, 41, 61. A size is clamped to the packed field, a price beyond it an error."""
     top = _price_fast(bid), _size_fast(bid_size), _price_fast(ask), _size_fast(ask_size)
     if top[0] > FIELD_MAX or top[2] > FIELD_MAX:
         raise DecodeError("호가", f"{bid}/{ask}")
