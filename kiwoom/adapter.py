@@ -8,7 +8,8 @@ Assumptions and limits:
 - An OnReceiveTrData whose rqname is not that of a pending query belongs to an order. Its sTrCode says nothing: the
   names for NXT orders are not known (KIWOOM.md 1.5).
 - The raw string of a quote is officially unsupported; the first one of each code is checked against the FIDs, and one
-  difference makes the adapter read FIDs from then on.
+  difference (or one unreadable string where the FIDs can be read) makes the adapter read FIDs from then on. One that
+  is merely too short is read by FIDs, once.
 - The auction flag of a quote is set from FIDs 23 and 24, hence in "fids" mode only: their place in the raw string is
   not known, so in "raw" mode it stays 0 and a call auction shows by session, VI event and crossed book alone.
 - Malformed quotes are all counted, but reported at most once a second, as are trades per venue.
@@ -60,6 +61,7 @@ PENDING_TRS_MAX: Final = 256
 TR_ROWS_MAX: Final = 10_000
 
 _NEVER: Final = -(2**62)
+_UNREADABLE: Final = (-1, -1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,17 +335,22 @@ class ControlAdapter:
         self._post_quote(target.shard, record)
 
     def _read_top(self, code: str, raw: str) -> tuple[decode.Top, int]:
-        if self.quote_source == "raw" and (top := decode.quote_from_raw(raw)) is not None:
-            if code in self._checked_raw:
-                return top, 0
-            by_fids = self._top_by_fids(code)
-            if by_fids == top:
-                self._checked_raw.add(code)
-                return top, 0
+        if self.quote_source == "fids":
+            return self._top_by_fids(code), self._auction_flag(code)
+        try:
+            top = decode.quote_from_raw(raw)
+        except decode.DecodeError:
+            top = _UNREADABLE
+        if code in self._checked_raw and top is not None and top is not _UNREADABLE:
+            return top, 0
+        by_fids = self._top_by_fids(code)  # raises if the event itself, not only its raw string, is unreadable
+        if top == by_fids:
+            self._checked_raw.add(code)
+        elif top is not None:
             self.quote_source = "fids"
             difference = decode.DecodeError("raw string and FIDs differ, FIDs from now on", f"{top} {by_fids}")
-            self._complain(self._mono(), f"주식호가잔량 {code}", difference, matters=False)
-        return self._top_by_fids(code), self._auction_flag(code)
+            self._complain(self._mono(), f"{fid.REAL_QUOTE} {code}", difference, matters=False)
+        return by_fids, 0
 
     def _top_by_fids(self, code: str) -> decode.Top:
         read = self._port.GetCommRealData
@@ -356,8 +363,6 @@ class ControlAdapter:
 
     def _auction_flag(self, code: str) -> int:
         """Expected price and quantity are shown in a call auction only. Mostly one getter: FID 23 is blank or 0."""
-        if self.quote_source != "fids":
-            return 0
         read = self._port.GetCommRealData
         expected = decode.price(read(code, fid.EXPECTED_PRICE), "23 예상체결가")
         shown = expected and decode.shares(read(code, fid.EXPECTED_QTY), "24 예상체결수량")
@@ -403,7 +408,7 @@ class ControlAdapter:
             self.counters.malformed += 1
             return
         self._quote_complaint_at = at
-        self._complain(at, f"주식호가잔량 {code}", failure, matters=False)
+        self._complain(at, f"{fid.REAL_QUOTE} {code}", failure, matters=False)
 
     def _complain(self, at: Nanos, where: str, failure: Exception, *, matters: bool) -> None:
         """Count it and say so; if even that fails (the way out is broken), counting is all that is left."""
