@@ -386,9 +386,10 @@ class CashRow:
 
 @dataclass(frozen=True, slots=True)
 class ViRow:
-    """opt10054: a VI of today; `active` until it has a time of release."""
+    """opt10054: a VI of today; `active` until it has a time of release. `venue` None = not told, as in ViChanged."""
 
     symbol: Symbol
+    venue: Venue | None
     active: bool
 
 
@@ -494,7 +495,12 @@ def vi_rows(answer: TrAnswered) -> tuple[ViRow, ...]:
     """The rows of an opt10054 that was requested with `tr.VI_STATE.fields`."""
     rows = (_by_name(tr.VI_STATE.fields, row) for row in answer.rows)
     return tuple(
-        ViRow(symbol=symbol(row["종목코드"], "종목코드"), active=not row["VI해제시각"].strip("0 :")) for row in rows
+        ViRow(
+            symbol=symbol(row["종목코드"], "종목코드"),
+            venue=vi_venue(row["종목코드"], ""),
+            active=not row["VI해제시각"].strip("0 :"),
+        )
+        for row in rows
     )
 
 

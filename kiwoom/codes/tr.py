@@ -98,14 +98,14 @@ VI_STATE: Final = Tr(
         "발동방향",
         "거래소구분",
     ),
-    fields=("종목코드", "매매체결처리시각", "VI해제시각", "VI적용구분"),
+    fields=("종목코드", "VI해제시각"),
 )
 """VI발동. Requesting it is also what registers the VI발동/해제 events (KIWOOM.md 3.2)."""
 
 WATCHLIST: Final = Tr(
     code="OPTKWFID",
     inputs=(),
-    fields=("종목코드", "종목명", "기준가", "상한가", "하한가", "매도호가", "매수호가", "우선매도잔량", "우선매수잔량"),
+    fields=("종목코드", "종목명", "기준가", "상한가", "하한가"),
 )
 """관심종목정보, the answer of CommKwRqData (its codes are its input)."""
 
@@ -122,12 +122,12 @@ def open_orders_inputs(account: str, symbol: str = "") -> Inputs:
     return OPEN_ORDERS.fill(account, "1" if symbol else "0", "0", symbol, "1", _BOTH_VENUES)
 
 
-def executions_inputs(account: str, symbol: str = "", order_no: str = "") -> Inputs:
+def executions_inputs(account: str, symbol: str = "") -> Inputs:
     """Today's orders with what they filled, both sides and venues; of one symbol, or of all if it is empty.
 
-    `order_no`: the broker lists orders before (older than) this one; empty = from the newest.
+    주문번호 stays empty: it is where the list begins (older ones follow), not a choice of one order.
     """
-    return EXECUTIONS.fill(symbol, "1" if symbol else "0", "0", account, _NO_PASSWORD, order_no, "0", _BOTH_VENUES)
+    return EXECUTIONS.fill(symbol, "1" if symbol else "0", "0", account, _NO_PASSWORD, "", "0", _BOTH_VENUES)
 
 
 def holdings_inputs(account: str) -> Inputs:

@@ -339,18 +339,29 @@ def test_a_raw_quote_asks_the_control_nothing_once_it_was_checked() -> None:
     assert len(desk.control.getters_read) == 8
 
 
-def test_a_raw_string_that_differs_from_the_fids_is_not_used_any_more() -> None:
+@pytest.mark.parametrize("unlike", ["0\t-77000\t1201", "0\textra\t-77000\t1200", "0\tabc\t1200"])
+def test_a_raw_string_unlike_its_fids_is_not_used_any_more(unlike: str) -> None:
+    """Another value, a shift, and one that cannot be read: the FIDs are the control's documented word."""
     desk = Desk("raw")
     quote = samples.real("quote")
-    shifted = Real("005930", quote.real_type, "extra\t" + quote.raw)
-    desk.control.bring_real(shifted, quote.values)
-    desk.control.bring_real(shifted, quote.values)
+    other = Real("005930", quote.real_type, quote.raw.replace("142942\t-77000\t1200", unlike))
+    desk.control.bring_real(other, quote.values)
+    desk.control.bring_real(other, quote.values)
     (event,) = desk.take()
     assert isinstance(event, EventMalformed)
     assert not event.matters
     assert "FIDs from now on" in event.what
     assert desk.adapter.quote_source == "fids"
     assert [QUOTE.unpack(record)[3:7] for _, record in desk.quotes] == [(76900, 900, 77000, 1200)] * 2
+
+
+def test_an_event_that_is_garbage_in_both_readings_leaves_the_raw_string_its_trust() -> None:
+    desk = Desk("raw")
+    bring_quote(desk)
+    bring_quote(desk, f41="abc")
+    assert len(desk.quotes) == 1
+    assert desk.adapter.counters.malformed == 1
+    assert desk.adapter.quote_source == "raw"
 
 
 def test_a_raw_string_that_is_too_short_is_read_by_fids_and_keeps_its_trust() -> None:

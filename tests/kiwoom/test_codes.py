@@ -174,7 +174,7 @@ def test_tr_inputs_come_in_the_trs_order_and_never_hold_a_password() -> None:
     )
     assert dict(tr.open_orders_inputs("8000000011"))["전체종목구분"] == "0"
     filled = {
-        tr.EXECUTIONS: tr.executions_inputs("8000000011", "005930", "0163911"),
+        tr.EXECUTIONS: tr.executions_inputs("8000000011", "005930"),
         tr.HOLDINGS: tr.holdings_inputs("8000000011"),
         tr.CASH: tr.cash_inputs("8000000011"),
         tr.VI_STATE: tr.vi_state_inputs(),
@@ -182,5 +182,5 @@ def test_tr_inputs_come_in_the_trs_order_and_never_hold_a_password() -> None:
     for form, inputs in filled.items():
         assert tuple(name for name, _ in inputs) == form.inputs
         assert dict(inputs).get("비밀번호", "") == ""
-    assert dict(filled[tr.EXECUTIONS])["주문번호"] == "0163911"
+    assert dict(filled[tr.EXECUTIONS])["주문번호"] == ""
     assert dict(filled[tr.HOLDINGS])["비밀번호입력매체구분"] == "00"

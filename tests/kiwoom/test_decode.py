@@ -421,11 +421,10 @@ def test_a_holding_a_cash_a_vi_and_a_watchlist_row() -> None:
         900_000,
         0,
     )
-    active, over = decode.vi_rows(
-        answered((("005930", "090512", "000000", "동적"), ("000660", "090512", "090734", "정적")))
-    )
-    assert (active.symbol, active.active, over.symbol, over.active) == ("005930", True, "000660", False)
-    watch_row = ("005930", "삼성전자", "77500", "+100700", "-54300", "-77000", "-76900", "1", "1")
+    active, over = decode.vi_rows(answered((("005930_NX", "000000"), ("000660", "090734"))))
+    assert (active.symbol, active.venue, active.active) == ("005930", Venue.NXT, True)
+    assert (over.symbol, over.venue, over.active) == ("000660", None, False)
+    watch_row = ("005930", "삼성전자", "77500", "+100700", "-54300")
     (watch,) = decode.watch_rows(answered((watch_row,)))
     assert (watch.base_price, watch.upper_limit, watch.lower_limit) == (77500, 100700, 54300)
 
