@@ -40,7 +40,7 @@ from kiwoom.control import (
     UnregisterReal,
     ViChanged,
 )
-from kiwoom.market import SECOND, Market, Nanos, Symbol, Venue
+from kiwoom.market import SECOND, Market, Nanos, Symbol, Venue, Won
 from kiwoom.quotes import FLAG_AUCTION, QUOTE
 from tests.support import samples
 from tests.support.samples import Chejan, Real
@@ -164,7 +164,7 @@ def test_the_master_says_market_venue_and_warning_of_each_symbol() -> None:
     *complaints, master = desk.perform(ReadMaster(tuple(map(Symbol, prices))))
     assert isinstance(master, MasterRead)
     assert master.entries[0] == MasterEntry(
-        SAMSUNG, "name of 005930", Market.KOSPI, True, 77500, "증거금20%|신용가능", "정상", "0"
+        SAMSUNG, "name of 005930", Market.KOSPI, True, Won(77500), "증거금20%|신용가능", "정상", "0"
     )
     assert [(entry.market, entry.nxt_tradable, entry.base_price, entry.warning) for entry in master.entries[1:]] == [
         (Market.KOSPI, False, 120000, "2"),
@@ -272,9 +272,9 @@ def test_an_event_is_stamped_before_its_getters_are_read() -> None:
     desk = Desk()
     read = desk.control.GetChejanData
 
-    def slow(number: int) -> str:
+    def slow(nFid: int) -> str:
         desk.clock.mono += 1_000
-        return read(number)
+        return read(nFid)
 
     desk.control.GetChejanData = slow  # type: ignore[method-assign]
     desk.control.bring_chejan(samples.chejan("accepted"))

@@ -1,5 +1,7 @@
 """The sliding window: no span holds more than the limit, and a successor counts the same."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def window(*sends: int, limit: int = 5) -> SlidingWindow:
     return made
 
 
-def busiest_span(sends: list[int], span: int) -> int:
+def busiest_span(sends: Sequence[int], span: int) -> int:
     """The most sends in any half-open span, which begins at one of them."""
     return max(sum(begin <= at < begin + span for at in sends) for begin in sends)
 
