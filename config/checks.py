@@ -120,7 +120,7 @@ def _mode(config: Config) -> Iterator[Fault]:
     if config.kiwoom.server == "mock":
         yield Fault(
             "kiwoom.server",
-            "the mock server trades KRX only, so no pair could be closed; allowed in real mode: real",
+            "the mock server trades KRX only, so no pair could be closed; allowed: real, in real mode",
             ("app.mode",),
         )
     if not config.kiwoom.account:
@@ -259,7 +259,7 @@ def _hedging(config: Config) -> Iterator[Fault]:
     if hedge.hedge_price == "mid" and not hedge.allow_nxt_mid_price:
         yield Fault(
             "router.hedge_leg.hedge_price",
-            "mid needs allow_nxt_mid_price: true; allowed without it: lock, join",
+            "mid needs allow_nxt_mid_price: true; allowed: lock or join without it",
             ("router.hedge_leg.allow_nxt_mid_price",),
         )
     # An override may not let one symbol have more pairs at once than the whole machine may have shares of it.

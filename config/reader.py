@@ -76,11 +76,11 @@ class LoadedConfig:
 
     @property
     def logs_dir(self) -> Path:
-        return self.base_dir / self.config.persistence.logs_dir
+        return (self.base_dir / self.config.persistence.logs_dir).resolve()
 
     @property
     def reports_dir(self) -> Path:
-        return self.base_dir / self.config.persistence.reports_dir
+        return (self.base_dir / self.config.persistence.reports_dir).resolve()
 
     @property
     def scenario_path(self) -> Path:
@@ -489,14 +489,21 @@ def _validate(building: _Building) -> Config:
         except ValidationError as error:
             details = error.errors(include_url=False)
         told: set[KeyPath] = set()
-        for detail in details:
-            place = _place_of(_without_key_mark(detail))
-            if place.path not in told:
+        places = [_place_of(_without_key_mark(detail)) for detail in details]
+        for place, detail in zip(places, details, strict=True):
+            # A list whose items failed also counts as too short: one fault, not two.
+            of_items = any(len(other.path) > len(place.path) == _common(other.path, place.path) for other in places)
+            if place.path not in told and not of_items:
                 told.add(place.path)
                 _tell_detail(building, place, detail)
         for path in told:
             building.faulty.add(_dotted(path))
             _remove(building.tree, path)
+
+
+def _common(one: KeyPath, other: KeyPath) -> int:
+    """How many parts the two paths begin with together."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _without_key_mark(detail: ErrorDetails) -> tuple[str | int, ...]:

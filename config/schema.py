@@ -39,6 +39,7 @@ from config.scalars import (
     parse_list,
     parse_map,
     parse_one_or_list,
+    parse_whole,
     ppb,
 )
 from kiwoom.fees import CostModel, Rounding, settlement_date
@@ -314,14 +315,10 @@ class Symbols(Section):
 
 
 def _shard_count(value: object) -> object:
-    return "auto" if as_text_or_int(value) == "auto" else value
+    return str(value) if value == "auto" else parse_whole(value)
 
 
-def as_text_or_int(value: object) -> str:
-    return str(value) if isinstance(value, int) else as_text(value)
-
-
-Shards = Annotated[Literal["auto"] | Whole, BeforeValidator(_shard_count)]
+Shards = Annotated[Literal["auto"] | Annotated[Whole, Field(ge=1, le=150)], BeforeValidator(_shard_count)]
 
 
 class MarketDataSection(Section):
