@@ -492,7 +492,7 @@ def _validate(building: _Building) -> Config:
         places = [_place_of(_without_key_mark(detail)) for detail in details]
         for place, detail in zip(places, details, strict=True):
             # A list whose items failed also counts as too short: one fault, not two.
-            of_items = any(len(other.path) > len(place.path) == _common(other.path, place.path) for other in places)
+            of_items = any(_lies_in(other.path, place.path) for other in places)
             if place.path not in told and not of_items:
                 told.add(place.path)
                 _tell_detail(building, place, detail)
@@ -501,9 +501,8 @@ def _validate(building: _Building) -> Config:
             _remove(building.tree, path)
 
 
-def _common(one: KeyPath, other: KeyPath) -> int:
-    """How many parts the two paths begin with together."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _lies_in(one: KeyPath, other: KeyPath) -> bool:
+    return one != other and one[: len(other)] == other
 
 
 def _without_key_mark(detail: ErrorDetails) -> tuple[str | int, ...]:
