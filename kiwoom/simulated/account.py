@@ -2,8 +2,8 @@
 
 Assumptions (KIWOOM.md 5, 6.2, 7.8, 7.9):
 - Shares are the account's, not a venue's. What rests to be sold is not sellable again; naked sales do not exist.
-- Cash is what 100%종목주문가능금액 counts: sale proceeds can be spent at once. A resting buy holds its unfilled quantity
-  at the worst price it may execute at, plus the commission that would still be charged there.
+- Cash is what 100%종목주문가능금액 counts: sale proceeds can be spent at once. A resting buy holds its unfilled
+  quantity at the worst price it may execute at, plus the commission that would still be charged there.
 - Commission: the order's cumulative amount times the venue's rate, cut below 10 won. Tax: the order's cumulative sale
   amount times its market's rate, cut below 1 won. A fill is charged what it adds to these.
 - The cost of what is held falls in proportion when some is sold; no settlement, interest or credit.
@@ -93,6 +93,8 @@ class Account:
         # One entry per symbol ever held: at most one per listing.
         self._holdings = dict(holdings)
         self._cash_held = 0
+        self.proceeds_today = 0
+        """Net proceeds of today's sales, all of them already in `cash`."""
 
     @property
     def orderable_cash(self) -> int:
@@ -105,9 +107,7 @@ class Account:
     def held_symbols(self) -> list[str]:
         return sorted(symbol for symbol, holding in self._holdings.items() if holding.qty)
 
-    def claim(
-        self, *, symbol: str, market: str, venue: str, is_buy: bool, worst_price: int, qty: int
-    ) -> Claim | None:
+    def claim(self, *, symbol: str, market: str, venue: str, is_buy: bool, worst_price: int, qty: int) -> Claim | None:
         """Set aside what the order may need, or None if the account does not have it."""
         assert qty > 0
         claim = Claim(symbol, market, venue, is_buy, worst_price, leaves=qty)
@@ -149,6 +149,7 @@ class Account:
             holding.resting_sells -= qty
             holding.sold_today += qty
             self.cash += amount - commission - tax
+            self.proceeds_today += amount - commission - tax
         self._check(holding)
         return commission, tax
 

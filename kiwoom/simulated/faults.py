@@ -1,4 +1,4 @@
-"""What may go wrong at the simulated broker, how often, how slow it is, and which of Kiwoom's open questions it answers how.
+"""What may go wrong at the simulated broker and how often, how slow it is, and which variant of Kiwoom it plays.
 
 Three settings, each built from a plain mapping by `settings_from`: `Latency` (how long things take), `Faults` (rates in
 parts per 10,000, all 0 by default, with the sizes of the delays they cause) and `BrokerKnobs` (where KIWOOM.md says
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from random import Random
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import Any, Final, TypeVar, get_type_hints
 
 RATE_BASE: Final = 10_000
 """A rate of 10,000 happens every time."""
@@ -19,7 +19,7 @@ _DELAY_MS_MAX: Final = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds, 0..600,000. `jitter_ms` is drawn evenly from -jitter..+jitter and added to each but `exchange_ms`."""
+    """Milliseconds, 0..600,000. To all but the ways to the exchange a draw from -jitter_ms..+jitter_ms is added."""
 
     exchange_ms: int = 8
     """From the broker's server to the exchange: when an order meets the book."""
@@ -108,8 +108,6 @@ class BrokerKnobs:
     """GetServerGubun "1", KRX only, hoga 00 and 03 only (KIWOOM.md 5)."""
     accept_sor: bool = False
     """Order types 11, 12 and 13 are taken and sent to the venue with the better touch; else -15."""
-    resend_session_signal: bool = True
-    """A registration of FID 215 is answered with the latest signal of each venue; else nothing comes until the next."""
     query_registers_real: bool = True
     """A watch-list query registers its codes' quotes on its screen (KIWOOM.md 3.3)."""
     overload_counts: bool = False
@@ -122,7 +120,7 @@ class BrokerKnobs:
         assert 1 <= self.rows_per_page <= 100, "rows_per_page is 1..100"
 
 
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", Latency, Faults, BrokerKnobs)
 
 
 class SettingsError(ValueError):
@@ -137,7 +135,7 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any], where: str) -
             near = get_close_matches(key, types, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(types)}"
             raise SettingsError(f"{where}.{key}: unknown key{hint}")
-        if type(value) is not types[key] and type(value) not in get_args(types[key]):
+        if type(value) is not types[key]:  # a bool is no number here
             raise SettingsError(f"{where}.{key}: {value!r} is not {types[key].__name__}")
     try:
         return kind(**values)

@@ -46,18 +46,21 @@ class Quote(NamedTuple):
 
 @dataclass(slots=True)
 class Answer:
-    """The OnReceiveTrData of one SendOrder: when it is due, and how the order's reports stand to it."""
+    """The OnReceiveMsg and OnReceiveTrData of one SendOrder, and how the order's reports stand to them."""
 
     rq_name: str
     screen_no: str
     tr_code: str
     due: int
+    """Wall time at which it goes out; later if what it says is not known by then."""
     session: int
     """The login it belongs to: it is not given to a later one."""
+    order_no: str = ""
+    text: str = ""
     holds_reports: bool = True
     """Reports wait until it has gone out, as they do when nothing is wrong."""
     waits_for_report: bool = False
-    """It goes out just after the first report instead of at `due`."""
+    """It goes out just after the first report instead of when due."""
     never: bool = False
 
 
@@ -74,6 +77,7 @@ class BrokerOrder:
     price: int
     """As ordered: 0 for a price-less hoga."""
     hoga: str
+    order_type: int
     by_sor: bool
     claim: Claim
     answer: Answer
@@ -124,7 +128,9 @@ def padded_name(name: str) -> str:
     return name.ljust(20)
 
 
-def order_report(order: BrokerOrder, account: Account, quote: Quote, knobs: BrokerKnobs, reason: str = "0") -> ChejanFrame:
+def order_report(
+    order: BrokerOrder, account: Account, quote: Quote, knobs: BrokerKnobs, reason: str = "0"
+) -> ChejanFrame:
     """gubun 0 of an order as it stands now: 접수, 체결 or 거부 (with `reason` in 919)."""
     return _report(_order_values(order, account, quote, knobs) | {919: reason}, order, knobs)
 
@@ -145,9 +151,9 @@ def remainder_confirmed_report(
 
 
 def cancel_report(
-    cancel: BrokerCancel, state: str, qty: int, account: Account, quote: Quote, knobs: BrokerKnobs
+    cancel: BrokerCancel, state: str, qty: int, account: Account, quote: Quote, knobs: BrokerKnobs, wall: int
 ) -> ChejanFrame:
-    """gubun 0 of the cancel itself: 접수, then 확인 with the quantity that was cancelled."""
+    """gubun 0 of the cancel itself: 접수, then 확인, both with the quantity that was cancelled."""
     original = cancel.original
     values = _order_values(original, account, quote, knobs) | {
         9203: cancel.order_no,
@@ -158,6 +164,7 @@ def cancel_report(
         903: "0",
         904: original.order_no,
         905: cancel.kind_name,
+        908: hhmmss(wall),
         920: cancel.answer.screen_no,
     }
     return _report(values | _NO_FILL, original, knobs)

@@ -5,30 +5,34 @@ stands for one order, whatever the number of its fills (the exact amount is 체�
 own. Numbers are padded with zeros in the account TRs and stand alone in the order TRs; names are padded with blanks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from kiwoom.simulated.account import Account
 from kiwoom.simulated.market import Listing
 from kiwoom.simulated.orders import HOGA_NAMES, NO_ORDER, BrokerOrder, Quote, padded_name
 from kiwoom.simulated.realtime import change, change_rate, signed, venue_selector
-from kiwoom.simulated.rules import BUY, hhmmss
+from kiwoom.simulated.rules import KRX, NXT, hhmmss
 
 Fields = dict[str, str]
 Table = tuple[Fields, list[Fields]]
+QuoteOf = Callable[[str, str], Quote]
+"""The market of (venue, symbol) now."""
+StreamOf = tuple[str, str, Listing]
+"""A feed code as asked for ("005930", "005930_NX"), its venue and its listing."""
 
 _BOTH_SIDES: Final = "0"
 _SIDE_FILTER: Final = {"1": "SELL", "2": "BUY"}
 
 
-def open_orders(orders: Iterable[BrokerOrder], inputs: Mapping[str, str], account: Account, quotes: Mapping[str, Quote]) -> Table:
-    """opt10075 미체결요청. 체결구분 1 = still open, 2 = with fills, 0 = all of today. `quotes` by order number."""
+def open_orders(orders: Iterable[BrokerOrder], inputs: Mapping[str, str], account: Account, quote_of: QuoteOf) -> Table:
+    """opt10075 미체결요청. 체결구분 1 = still open, 2 = with fills, 0 = all of today."""
     rows = []
     for order in _asked_for(orders, inputs, inputs.get("매매구분", _BOTH_SIDES)):
         chosen = inputs.get("체결구분", "0")
-        if chosen == "1" and order.ended or chosen == "2" and order.filled == 0:
+        if (chosen == "1" and order.ended) or (chosen == "2" and order.filled == 0):
             continue
-        quote = quotes[order.order_no]
+        quote = quote_of(order.venue, order.symbol)
         rows.append(
             {
                 "계좌번호": account.number,
@@ -97,13 +101,14 @@ def fills(orders: Iterable[BrokerOrder], inputs: Mapping[str, str]) -> Table:
     return {}, rows
 
 
-def holdings(account: Account, listings: Mapping[str, Listing], quotes: Mapping[str, Quote]) -> Table:
-    """opw00018 계좌평가잔고내역. The venue input changes prices only, so both its names are taken and none is read."""
+def holdings(account: Account, listings: Mapping[str, Listing], inputs: Mapping[str, str], quote_of: QuoteOf) -> Table:
+    """opw00018 계좌평가잔고내역. The venue, under either of its two names, changes the prices only (KIWOOM.md 6.1)."""
+    venue = NXT if NXT in (inputs.get("거래소구분"), inputs.get("국내거래소구분")) else KRX
     rows = []
     bought_total = worth_total = 0
     for symbol in account.held_symbols():
         holding = account.holding(symbol)
-        quote = quotes[symbol]
+        quote = quote_of(venue, symbol)
         worth = quote.last * holding.qty
         bought_total += holding.cost_won
         worth_total += worth
@@ -162,11 +167,11 @@ def deposit(account: Account, opening_cash: int) -> Table:
     return single, []
 
 
-def watch_list(codes: Sequence[tuple[str, Listing]], quotes: Mapping[str, Quote]) -> Table:
-    """OPTKWFID 관심종목정보: the codes as asked for ("005930", "005930_NX"), `quotes` by code."""
+def watch_list(streams: Sequence[StreamOf], quote_of: QuoteOf) -> Table:
+    """OPTKWFID 관심종목정보."""
     rows = []
-    for code, listing in codes:
-        quote = quotes[code]
+    for code, venue, listing in streams:
+        quote = quote_of(venue, listing.symbol)
         lower, upper = quote.limits
         base_price = quote.base_price
         rows.append(
@@ -186,11 +191,11 @@ def watch_list(codes: Sequence[tuple[str, Listing]], quotes: Mapping[str, Quote]
     return {}, rows
 
 
-def interruptions(running: Sequence[tuple[str, Listing]], quotes: Mapping[str, Quote]) -> Table:
+def interruptions(running: Sequence[StreamOf], quote_of: QuoteOf) -> Table:
     """opt10054 변동성완화장치: the codes in VI now."""
     rows = []
-    for code, listing in running:
-        quote = quotes[code]
+    for code, venue, listing in running:
+        quote = quote_of(venue, listing.symbol)
         rows.append(
             {
                 "종목코드": code,
@@ -214,9 +219,6 @@ def _asked_for(orders: Iterable[BrokerOrder], inputs: Mapping[str, str], side: s
         if side in _SIDE_FILTER and order.side != _SIDE_FILTER[side]:
             continue
         if venue in ("1", "2") and venue_selector(order.venue) != venue:
-            continue
-        number = inputs.get("주문번호", "").strip()
-        if number and order.order_no != number:
             continue
         yield order
 

@@ -1,14 +1,11 @@
-"""Real-time data of the simulated broker: who is registered for what, and the raw strings the control is given.
+"""Real-time data of the simulated broker: the raw strings that the control is given.
 
 Assumptions (KIWOOM.md 3):
-- A code is "005930" (KRX) or "005930_NX" (NXT): two streams. "_AL" and unknown codes are taken and stay silent.
-- A FID brings the whole type it belongs to: 주식호가잔량, 주식체결 or 장시작시간; VI발동/해제 needs OPT10054.
-- A code on several screens gives one event; it falls silent when the last screen lets go of it.
+- A code is "005930" (KRX) or "005930_NX" (NXT): two streams.
 - Prices carry "+" or "-" against the base price, none where equal; the sign of FID 15 is who initiated.
 - Values come in the documented order up to the last that this control offers; the tail is left out.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from kiwoom.simulated.events import Book
@@ -21,10 +18,6 @@ VI_TYPE: Final = "VI발동/해제"
 
 SESSION_CODE: Final = "09"
 """The code under which 장시작시간 comes, whatever was registered."""
-
-CODES_PER_SCREEN_MAX: Final = 100
-FIDS_MAX: Final = 100
-SCREENS_MAX: Final = 200
 
 _LEVELS: Final = range(1, 11)
 _BOOK_FIDS: Final = (
@@ -47,95 +40,9 @@ FIDS_OF: Final = {
 }
 """The FIDs of each real-time type, in the order of its raw string."""
 
-_BRINGS_BOOK: Final = frozenset(_BOOK_FIDS) - {13, 215}
-_BRINGS_TRADE: Final = frozenset(_TRADE_FIDS) | {20}
-
 
 def venue_code(venue: str, symbol: str) -> str:
     return symbol if venue == KRX else symbol + "_NX"
-
-
-class Registrations:
-    """What each screen asked for. At most 200 screens of 100 codes; what is beyond is turned away."""
-
-    def __init__(self) -> None:
-        self._screens: dict[str, dict[str, frozenset[str]]] = {}
-        self._session_screens: set[str] = set()
-        self._vi_screens: dict[str, frozenset[str]] = {}
-        self._watched: dict[str, frozenset[str]] = {}
-
-    def wants(self, code: str, real_type: str) -> bool:
-        return real_type in self._watched.get(code, ())
-
-    @property
-    def wants_session(self) -> bool:
-        return bool(self._session_screens)
-
-    def wants_vi(self, venue: str) -> bool:
-        return any(venue in venues for venues in self._vi_screens.values())
-
-    def register(self, screen_no: str, codes: Iterable[str], fids: Iterable[int], add: bool) -> int:
-        """SetRealReg: 0, or the error of KIWOOM.md 1.6."""
-        codes, fids = list(dict.fromkeys(codes)), frozenset(fids)
-        if len(codes) > CODES_PER_SCREEN_MAX:
-            return -204
-        if len(fids) > FIDS_MAX:
-            return -206
-        screen = dict(self._screens.get(screen_no, {})) if add else {}
-        types = _types_of(fids)
-        for code in codes:
-            screen[code] = screen.get(code, frozenset()) | types
-        if len(screen) > CODES_PER_SCREEN_MAX:
-            return -204
-        if screen_no not in self._screens and len(self._screens) >= SCREENS_MAX:
-            return -10
-        if not add:
-            self._session_screens.discard(screen_no)
-        if 215 in fids:
-            self._session_screens.add(screen_no)
-        self._screens[screen_no] = screen
-        self._rebuild()
-        return 0
-
-    def register_vi(self, screen_no: str, venues: Iterable[str]) -> None:
-        """What a request of OPT10054 leaves behind on its screen."""
-        self._vi_screens[screen_no] = frozenset(venues)
-
-    def remove(self, screen_no: str, code: str) -> None:
-        """SetRealRemove: either argument may be "ALL"."""
-        screens = list(self._screens) if screen_no == "ALL" else [screen_no]
-        for screen in screens:
-            if code == "ALL":
-                self._drop(screen)
-            elif screen in self._screens:
-                self._screens[screen].pop(code, None)
-        self._rebuild()
-
-    def disconnect(self, screen_no: str) -> None:
-        """DisconnectRealData."""
-        self._drop(screen_no)
-        self._rebuild()
-
-    def _drop(self, screen_no: str) -> None:
-        self._screens.pop(screen_no, None)
-        self._session_screens.discard(screen_no)
-        self._vi_screens.pop(screen_no, None)
-
-    def _rebuild(self) -> None:
-        watched: dict[str, frozenset[str]] = {}
-        for screen in self._screens.values():
-            for code, types in screen.items():
-                watched[code] = watched.get(code, frozenset()) | types
-        self._watched = watched
-
-
-def _types_of(fids: frozenset[int]) -> frozenset[str]:
-    types = []
-    if fids & _BRINGS_BOOK:
-        types.append(BOOK_TYPE)
-    if fids & _BRINGS_TRADE and not fids <= frozenset(_SESSION_FIDS):
-        types.append(TRADE_TYPE)
-    return frozenset(types)
 
 
 def signed(price: int, base_price: int) -> str:
