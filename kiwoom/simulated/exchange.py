@@ -8,12 +8,13 @@ Both venues
 - Every order of ours is an ordinary participant: it can be filled in part, it shows in the book (but for mid-point),
   it stands behind whoever came first, and it takes no more than what really rests. Nothing is filled by a model.
 - Lot of one share. Prices on a tick and inside the day's limits, or the order is rejected.
-- Limit 00 rests. IOC (10 limit, 13 market, 16 best) cancels what does not fill at once. FOK (20, 23, 26) fills whole or
-  ends unfilled. Best-limit 06 is a limit at the opposite touch, top-priority 07 one at the own touch; both are rejected
-  where that side is empty. A price-less order that brings a price is rejected.
-- Mid-point 29 is hidden and stands at (bid + ask) / 2 of the moment, so it moves with the book. An incoming order priced
-  at that mid or better meets it first, at the mid, first come first served. While there is no two-sided book, or the mid
-  is no whole won, it does not trade. Only arrivals trade: two resting mid-point orders do not meet by the book moving.
+- Limit 00 rests. IOC (10 limit, 13 market, 16 best) cancels what does not fill at once. FOK (20, 23, 26) fills
+  whole or ends unfilled. Best-limit 06 is a limit at the opposite touch, top-priority 07 one at the own touch; both
+  are rejected where that side is empty. A price-less order that brings a price is rejected.
+- Mid-point 29 is hidden and stands at (bid + ask) / 2 of the moment, so it moves with the book. An incoming order
+  priced at that mid or better meets it first, at the mid, first come first served. While there is no two-sided book,
+  or the mid is no whole won, it does not trade. Only arrivals trade: two resting mid-point orders do not meet by the
+  book moving. A FOK does not count hidden shares among those it could have.
 - No self-trade prevention: our buy can fill our sell, and both fills are reported.
 - No market maker, no iceberg, no amend. Fills and ends are told in the same instant; latency is the broker's matter.
 - A trade is printed once per price level and incoming order, not once per counterparty.
@@ -81,7 +82,7 @@ class Exchange:
     def __init__(self, venue: str, outbox: list[MarketEvent]) -> None:
         self.venue = venue
         self.phase = CLOSED
-        self.books: dict[str, "OrderBook"] = {}
+        self.books: dict[str, OrderBook] = {}
         self._outbox = outbox
         self._own: dict[str, OwnOrder] = {}
         self._executions = 100_000
@@ -267,9 +268,7 @@ class Exchange:
 
     # --- matching ---------------------------------------------------------------------------------------------------
 
-    def _match(
-        self, book: "OrderBook", buying: bool, limit: int, qty: int, taker: "OwnOrder | None", wall: int
-    ) -> int:
+    def _match(self, book: "OrderBook", buying: bool, limit: int, qty: int, taker: "OwnOrder | None", wall: int) -> int:
         """Fill up to `qty` from the other side at `limit` or better; what is left is returned."""
         if book.mid_buys or book.mid_sells:
             qty = self._match_mids(book, buying, limit, qty, taker, wall)

@@ -76,7 +76,7 @@ class HogaRule(NamedTuple):
     """How a 호가구분 is priced and what becomes of a remainder."""
 
     pricing: str
-    """"limit" (price required), or without a price: "market", "best" (the opposite touch), "join" (the own touch), "mid"."""
+    """"limit" (price required); or without a price "market", "best" (opposite touch), "join" (own touch), "mid"."""
     remainder: str
     """"rests", "ioc" (cancelled at once) or "fok" (all or nothing)."""
     venues: tuple[str, ...]

@@ -20,42 +20,70 @@ Plain = int | str | bool
 Range = tuple[int, int]
 
 
-def knob(default: Any, low: int, high: int, meaning: str) -> Any:
-    """A dataclass field with its bounds (both included; for a range, of each end) and its meaning."""
-    return field(default=default, metadata={"low": low, "high": high, "meaning": meaning})
+def within(low: int, high: int) -> dict[str, int]:
+    """The bounds of a knob, both included; of a range, of each of its ends."""
+    return {"low": low, "high": high}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowKnobs:
     """Other people's orders."""
 
-    quotes_per_second: int = knob(1_400, 1, 20_000, "background actions a second over all books together")
-    nxt_share_permille: int = knob(420, 0, 1_000, "of them on NXT")
-    trade_permille: int = knob(90, 0, 1_000, "of them marketable; the others add to a level or cancel from it")
-    order_value_krw: int = knob(3_000_000, 10_000, 1_000_000_000, "value of a typical order in won")
-    fair_moves_per_minute: int = knob(900, 0, 100_000, "one-tick moves of fair prices, over all symbols together")
-    nxt_lag_ms: Range = knob((3, 40), 0, 10_000, "NXT follows a move of the fair price so much later")
-    nxt_size_permille: int = knob(500, 1, 1_000, "size of NXT's orders compared with KRX's")
-    nxt_levels: int = knob(10, 1, 10, "levels a side that NXT usually has")
-    nxt_gap_permille: int = knob(0, 0, 900, "chance that a level of NXT behind the touch stays empty")
-    nxt_spread_ticks: Range = knob((1, 1), 1, 10, "spread of NXT, drawn anew whenever its fair price moves")
-    nxt_empty_permille: int = knob(0, 0, 1_000, "of NXT's actions: a whole side of the book is withdrawn")
-    dislocations_per_minute: int = knob(80, 0, 6_000, "one venue jumps away from the other, over all symbols together")
-    gap_bps: Range = knob((35, 120), 1, 1_000, "best bid of one venue over best ask of the other; small ones come oftener")
-    nxt_jumps_permille: int = knob(600, 0, 1_000, "of the dislocations: NXT is the venue that jumps, else KRX")
-    brief_permille: int = knob(250, 0, 1_000, "of the dislocations: gone within `brief_ms`")
-    brief_ms: Range = knob((2, 25), 1, 60_000, "life of a brief dislocation")
-    long_permille: int = knob(350, 0, 1_000, "of the dislocations: live for `long_ms`; the rest for `middle_ms`")
-    long_ms: Range = knob((300, 3_000), 1, 60_000, "life of a long dislocation")
-    middle_ms: Range = knob((30, 300), 1, 60_000, "life of any other dislocation")
-    follow_permille: int = knob(300, 0, 1_000, "ends: the stale venue follows, its quote has run away")
-    drift_permille: int = knob(150, 0, 1_000, "ends: both meet one tick beyond where they were")
-    whipsaw_permille: int = knob(150, 0, 1_000, "ends: the stale venue follows and both come back; the rest reverts")
-    whipsaw_ms: Range = knob((150, 900), 1, 60_000, "both come back after so long")
-    small_touch_permille: int = knob(480, 0, 1_000, "of the dislocations: 1 to 5 shares at a touched price")
-    big_touch_permille: int = knob(150, 0, 1_000, "of the dislocations: many times the usual size at the touched prices")
-    aftershocks: int = knob(8, 0, 100, "extra actions on both books within 1.5 s of a jump and of its end")
-    vis_per_hour: int = knob(0, 0, 3_600, "volatility interruptions, over all symbols and venues together")
+    quotes_per_second: int = field(default=1_400, metadata=within(1, 20_000))
+    """Other people's actions a second, over all books together; nearly each changes one book."""
+    nxt_share_permille: int = field(default=420, metadata=within(0, 1_000))
+    """Share of those actions that falls on NXT."""
+    trade_permille: int = field(default=90, metadata=within(0, 1_000))
+    """Share of those actions that is marketable; the others add to a level or cancel from it."""
+    order_value_krw: int = field(default=3_000_000, metadata=within(10_000, 1_000_000_000))
+    """Value of a typical order on KRX in won; single symbols have half to twice of it."""
+    fair_moves_per_minute: int = field(default=900, metadata=within(0, 100_000))
+    """One-tick moves of fair prices, over all symbols together."""
+    nxt_lag_ms: Range = field(default=(3, 40), metadata=within(0, 10_000))
+    """NXT follows a move of the fair price so much later."""
+    nxt_size_permille: int = field(default=500, metadata=within(1, 1_000))
+    """Size of NXT's orders compared with KRX's."""
+    nxt_levels: int = field(default=10, metadata=within(1, 10))
+    """Levels a side that NXT usually has."""
+    nxt_gap_permille: int = field(default=0, metadata=within(0, 900))
+    """Chance that a level of NXT behind the touch stays empty."""
+    nxt_spread_ticks: Range = field(default=(1, 1), metadata=within(1, 10))
+    """Spread of NXT, drawn anew whenever its fair price moves."""
+    nxt_empty_permille: int = field(default=0, metadata=within(0, 1_000))
+    """Share of NXT's actions that withdraws a whole side of the book."""
+    dislocations_per_minute: int = field(default=80, metadata=within(0, 6_000))
+    """How often one venue jumps away from the other, over all symbols together."""
+    gap_bps: Range = field(default=(35, 120), metadata=within(1, 1_000))
+    """How far a jump puts one venue's best bid over the other's best ask; small gaps come oftener, and none is smaller
+    than 31 bps and a tick."""
+    nxt_jumps_permille: int = field(default=600, metadata=within(0, 1_000))
+    """Share of the dislocations in which NXT is the venue that jumps, not KRX."""
+    brief_permille: int = field(default=250, metadata=within(0, 1_000))
+    """Share of the dislocations that lives for `brief_ms`."""
+    brief_ms: Range = field(default=(2, 25), metadata=within(1, 60_000))
+    """An order that arrives after network latency often misses these."""
+    long_permille: int = field(default=350, metadata=within(0, 1_000))
+    """Share of the dislocations that lives for `long_ms`; the rest for `middle_ms`."""
+    long_ms: Range = field(default=(300, 3_000), metadata=within(1, 60_000))
+    """An entry and its hedge both find these."""
+    middle_ms: Range = field(default=(30, 300), metadata=within(1, 60_000))
+    """An entry finds these, its hedge often not."""
+    follow_permille: int = field(default=300, metadata=within(0, 1_000))
+    """Share of the dislocations that ends by the stale venue following: its quote has run away."""
+    drift_permille: int = field(default=150, metadata=within(0, 1_000))
+    """Share that ends by both meeting one tick beyond where they were."""
+    whipsaw_permille: int = field(default=150, metadata=within(0, 1_000))
+    """Share that ends by the stale venue following and both coming back; what is left of the thousand reverts."""
+    whipsaw_ms: Range = field(default=(150, 900), metadata=within(1, 60_000))
+    """How long after the end of a whipsaw both come back."""
+    small_touch_permille: int = field(default=480, metadata=within(0, 1_000))
+    """Share of the dislocations with 1 to 5 shares at one or both touched prices."""
+    big_touch_permille: int = field(default=150, metadata=within(0, 1_000))
+    """Share of the dislocations with many times the usual size at both touched prices."""
+    aftershocks: int = field(default=8, metadata=within(0, 100))
+    """Extra actions on both books within 1.5 s of a jump and of its end."""
+    vis_per_hour: int = field(default=0, metadata=within(0, 3_600))
+    """Volatility interruptions, over all symbols and venues together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +107,7 @@ class Scenario:
     broker: dict[str, Plain] = field(default_factory=dict)
 
 
-class ScenarioInvalid(ValueError):
+class ScenarioError(ValueError):
     """A scenario that cannot be used. `faults` has every fault found, each "source:line: key: what is wrong"."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -94,7 +122,7 @@ def load_scenario(name_or_path: str, directory: Path) -> Scenario:
         path = directory / f"{name_or_path}.yaml"
     if not path.is_file():
         known = ", ".join(scenario_names(directory))
-        raise ScenarioInvalid([f"{name_or_path}: there is no such scenario; shipped are: {known}"])
+        raise ScenarioError([f"{name_or_path}: there is no such scenario; shipped are: {known}"])
     return parse_scenario(path.read_text(encoding="utf-8"), source=path.name)
 
 
@@ -104,7 +132,7 @@ def scenario_names(directory: Path) -> tuple[str, ...]:
 
 
 def parse_scenario(text: str, source: str) -> Scenario:
-    """A scenario from the text of its file; `source` is what faults call the file. Raises `ScenarioInvalid`."""
+    """A scenario from the text of its file; `source` is what faults call the file. Raises `ScenarioError`."""
     return _Reader(source).scenario(text)
 
 
@@ -127,11 +155,11 @@ class _Reader:
             entries = self._mapping(loader, root, "") if root is not None else {}
             scenario = self._assemble(loader, entries)
         except yaml.YAMLError as error:
-            raise ScenarioInvalid([f"{self._source}: {error}"]) from None
+            raise ScenarioError([f"{self._source}: {error}"]) from None
         finally:
             loader.dispose()
         if self._faults:
-            raise ScenarioInvalid(self._faults)
+            raise ScenarioError(self._faults)
         return scenario
 
     def _assemble(self, loader: yaml.SafeLoader, entries: Mapping[str, tuple[int, yaml.Node]]) -> Scenario:
@@ -246,7 +274,9 @@ def _check(value: Any, default: Any, bounds: Mapping[str, Any]) -> tuple[str, An
         return ("" if isinstance(value, bool) else "must be true or false"), value
     if isinstance(default, int):
         low, high = bounds["low"], bounds["high"]
-        return ("" if _is_int(value) and low <= value <= high else f"must be a whole number from {low} to {high}"), value
+        return (
+            "" if _is_int(value) and low <= value <= high else f"must be a whole number from {low} to {high}"
+        ), value
     if bounds:
         low, high = bounds["low"], bounds["high"]
         good = isinstance(value, list) and len(value) == 2 and all(_is_int(end) for end in value)
