@@ -42,7 +42,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Each rate is in parts per 10,000 of the calls or events concerned; fields ending in `_ms` are sizes."""
+    """Rates in parts per 10,000 of the calls or events concerned; `.._ms` and `.._seconds` are sizes of what happens."""
 
     order_lost: int = 0
     """SendOrder returns 0 and the order never reaches the broker: no event, no ledger row, in no query."""
@@ -76,8 +76,8 @@ class Faults:
     query_lost: int = 0
     """CommRqData returns 0 and no answer comes."""
     halt_after_fill: int = 0
-    """A fill of ours is followed at once by a trading halt of the symbol on both venues, for `halt_ms`."""
-    halt_ms: int = 3_000
+    """A fill of ours is followed at once by a trading halt of the symbol on both venues, for `halt_seconds`."""
+    halt_seconds: int = 3
     vi_after_fill: int = 0
     """A fill of ours is followed at once by a volatility interruption on that venue."""
     line_lost: int = 0
@@ -85,7 +85,7 @@ class Faults:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            largest = _DELAY_MS_MAX if field.name.endswith("_ms") else RATE_BASE
+            largest = _DELAY_MS_MAX if field.name.endswith(("_ms", "_seconds")) else RATE_BASE
             assert 0 <= getattr(self, field.name) <= largest, field.name
 
 

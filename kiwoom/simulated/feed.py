@@ -23,7 +23,7 @@ from kiwoom.simulated.realtime import (
     venue_code,
     vi_raw,
 )
-from kiwoom.simulated.rules import NXT, VENUES, hhmmss
+from kiwoom.simulated.rules import KRX, NXT, VENUES, hhmmss
 from kiwoom.simulated.wire import RealFrame
 
 
@@ -44,15 +44,18 @@ class Feed:
         # At most one entry per listing and venue.
         self._in_vi: dict[tuple[str, str], None] = {}
         self._last_codes = dict.fromkeys(VENUES, "")
+        for signal in market.last_signals():
+            self._last_codes[_venue_of(signal)] = signal.code
 
     def quote(self, venue: str, symbol: str) -> Quote:
         """The market of a symbol on a venue as reports and queries tell it."""
-        book = self._market.book(venue, symbol)
         tape = self._tapes[venue, symbol]
+        traded = venue == KRX or self._listings[symbol].nxt
+        book = self._market.book(venue, symbol) if traded else None
         return Quote(
             last=tape.last,
-            ask=book.asks[0][0] if book.asks else 0,
-            bid=book.bids[0][0] if book.bids else 0,
+            ask=book.asks[0][0] if book and book.asks else 0,
+            bid=book.bids[0][0] if book and book.bids else 0,
             base_price=tape.base_price,
             limits=self._market.limits(symbol),
         )
@@ -113,11 +116,16 @@ class Feed:
         self._line.send(RealFrame(venue_code(*key), VI_TYPE, raw))
 
     def signalled(self, signal: SessionSignal) -> None:
-        """장시작시간: letters P..V are NXT's, the others KRX's (KIWOOM.md 3.2)."""
-        self._last_codes[NXT if signal.code in "PQRSTUV" else "KRX"] = signal.code
+        """장시작시간."""
+        self._last_codes[_venue_of(signal)] = signal.code
         if self._line.registrations.wants_session:
             self.send_signal(signal)
 
     def send_signal(self, signal: SessionSignal) -> None:
         raw = f"{signal.code}\t{signal.time}\t{signal.remaining}"
         self._line.send(RealFrame(SESSION_CODE, SESSION_TYPE, raw))
+
+
+def _venue_of(signal: SessionSignal) -> str:
+    """The codes P..V are NXT's, the others KRX's (KIWOOM.md 3.2)."""
+    return NXT if signal.code in "PQRSTUV" else KRX

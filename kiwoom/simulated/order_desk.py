@@ -413,8 +413,8 @@ class OrderDesk:
         self._record_event(LedgerKind.END, order, wall, qty=order.qty - order.filled, reason=reason)
 
     def _halt(self, symbol: str, wall: int) -> None:
-        seconds = -(-self._faults.halt_ms // 1_000)
-        self._observe_all(self._market.halt(KRX, symbol, wall, seconds))
+        # A halt on KRX is one on both venues.
+        self._observe_all(self._market.halt(KRX, symbol, wall, self._faults.halt_seconds))
 
     def _start_vi(self, venue: str, symbol: str, wall: int) -> None:
         self._observe_all(self._market.start_vi(venue, symbol, wall))
