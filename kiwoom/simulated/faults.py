@@ -42,7 +42,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Rates in parts per 10,000 of the calls or events concerned; `.._ms` and `.._seconds` are sizes of what happens."""
+    """Rates in parts per 10,000 of the calls or events concerned; `.._ms` and `.._seconds` say how long."""
 
     order_lost: int = 0
     """SendOrder returns 0 and the order never reaches the broker: no event, no ledger row, in no query."""
