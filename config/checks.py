@@ -83,7 +83,7 @@ def warnings_of(
         if code not in known:
             yield f"symbols.exclude: {code} is not in the universe file"
     if config.app.mode == "real" and any(
-        path.startswith("paper.") and origin != "default" for path, origin in origins.items()
+        path.startswith("paper.") and origin == "--set" for path, origin in origins.items()
     ):
         yield "paper: has no effect in real mode"
     if not config.sessions.use_fid_215_signals:

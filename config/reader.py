@@ -1,10 +1,7 @@
 """YAML to settings, with the file and line of every fault and the origin of every value.
 
-The file is read as a tree of texts, each with its line; config.schema decides what a text means, so YAML's own guesses
-(000660 as an octal number, 15:19:50 as seconds, yes as true) play no part. All faults are collected: a faulty key is
-set aside and the rest is checked as if it stood at its default. Anchors, aliases, tags and repeated keys are refused.
-
-Bad input never raises anything but ConfigErrors. Limits: one document, config.text.SIZE_MAX bytes.
+All faults are collected: a faulty key is set aside and the rest is checked as if it stood at its default. Bad input
+never raises anything but ConfigErrors.
 """
 
 import difflib
@@ -15,30 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from actors.domain.symbol_map import UniverseEntry
 from config.checks import Fault, faults_of, is_path, shards_needed, universe_faults, warnings_of, with_exclusions
 from config.checks import webhook_variable as variable_of
-from config.scalars import PlainScalar, shown
+from config.document import Document, KeyPath, key_path, one_line, read_document, read_value
+from config.scalars import shown
 from config.schema import ALIASES, Config, Section, allowed_text, key_name, keys, map_entry, nested_section
-from config.text import TextError, read_text
 from config.universe import read_universe
 from kiwoom.market import Shares, Symbol
 
 SHIPPED: Final = Path(__file__).parent
 """Where the shipped universe and the scenarios are."""
-
-KeyPath = tuple[str | int, ...]
-_ORDINARY_TAGS: Final = frozenset(
-    f"tag:yaml.org,2002:{name}"
-    for name in ("null", "bool", "int", "float", "timestamp", "str", "seq", "map", "merge", "value")
-)
-_DEFAULT_LINE: Final = 1
-_DEPTH_MAX: Final = 12
-"""Twice what any known key needs."""
 
 
 class ConfigErrors(Exception):  # noqa: N818 (it carries several)
@@ -63,7 +50,7 @@ class LoadedConfig:
     warnings: tuple[str, ...]
     sets: tuple[str, ...]
     _environ: Mapping[str, str] = field(repr=False, compare=False)
-    _document: "_Document" = field(repr=False, compare=False)
+    _document: Document = field(repr=False, compare=False)
 
     @property
     def base_dir(self) -> Path:
@@ -144,140 +131,15 @@ def load(
     `sets` are `key.path=value`, stronger than the file. `environ` is where ${NAME} is looked up.
     """
     file = None if path is None else Path(path)
-    document = _Document(_DEFAULTS_NAME) if file is None else _read(file)
+    document = Document("defaults") if file is None else read_document(file)
+    if document.unreadable:
+        raise ConfigErrors([text for _, text in document.faults])
     return _build(document, file, tuple(sets), os.environ if environ is None else environ)
 
 
 def flatten(config: Config) -> Iterator[tuple[str, Any]]:
     """(key path, value) of every key, in the file's order; maps of sections by their own keys."""
     yield from _flatten(config, "")
-
-
-_DEFAULTS_NAME: Final = "defaults"
-
-
-@dataclass(slots=True)
-class _Document:
-    """A file as texts: `tree` of dict, list and str; `lines` by path; what is wrong with its writing."""
-
-    name: str
-    tree: dict[str, Any] = field(default_factory=dict)
-    lines: dict[KeyPath, int] = field(default_factory=dict)
-    faults: list[tuple[int, str]] = field(default_factory=list)
-    """(line for the order, text)"""
-
-    def tell(self, line: int, path: KeyPath, text: str) -> None:
-        self.faults.append((line, f"{self.name}:{line}: {_dotted(path) or 'file'}: {text}"))
-
-    def line_of(self, path: KeyPath) -> int:
-        """The line of `path`, or of what it stands in."""
-        while path:
-            if (line := self.lines.get(path)) is not None:
-                return line
-            path = path[:-1]
-        return _DEFAULT_LINE
-
-
-class _Loader(yaml.SafeLoader):
-    """Composes nodes only, and refuses aliases: a node that stands in two places has no one line."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias (*name) is not used here", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _read(path: Path) -> _Document:
-    document = _Document(str(path))
-    try:
-        text = read_text(path)
-    except TextError as error:
-        raise ConfigErrors([f"{path}: {error}; allowed: a YAML configuration, such as config/config.yaml"]) from None
-    node, fault_line = _compose(text)
-    if fault_line is not None:
-        raise ConfigErrors([f"{path}:{fault_line[0]}: {fault_line[1]}"])
-    if node is None:
-        return document
-    tree = _texts(node, (), document)
-    if isinstance(tree, dict):
-        document.tree = tree
-    elif tree != "":
-        document.tell(document.line_of(()), (), "is not a map; allowed: sections and their keys")
-    return document
-
-
-def _compose(text: str) -> tuple[yaml.Node | None, tuple[int, str] | None]:
-    """The node tree, or the line and words of what YAML cannot read."""
-    try:
-        loader = _Loader(text)
-        try:
-            return loader.get_single_node(), None
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "cannot be read"
-        if "'\\t'" in problem:
-            problem = "a tab cannot indent"
-        return None, ((mark.line + 1) if mark else _DEFAULT_LINE, f"not YAML: {problem}; allowed: spaces, key: value")
-    except yaml.reader.ReaderError as error:
-        # The position counts characters that were read, of which our text has as many.
-        line = text.count("\n", 0, error.position) + 1
-        return None, (line, "not YAML: an unprintable character; allowed: text")
-    except RecursionError:
-        return None, (_DEFAULT_LINE, "not YAML: nested too deeply; allowed: sections and their keys")
-
-
-def _texts(node: yaml.Node, path: KeyPath, document: _Document) -> Any:
-    line = node.start_mark.line + 1
-    document.lines.setdefault(path, line)
-    if node.tag not in _ORDINARY_TAGS:
-        document.tell(line, path, f"the tag {shown(node.tag)} is not used here; allowed: plain values")
-        return PlainScalar("")
-    if len(path) > _DEPTH_MAX:
-        document.tell(line, path[:_DEPTH_MAX], "nested too deeply; allowed: sections and their keys")
-        return PlainScalar("")
-    match node:
-        case yaml.MappingNode():
-            return _texts_of_map(node, path, document)
-        case yaml.SequenceNode():
-            return [_texts(item, (*path, index), document) for index, item in enumerate(node.value)]
-        case yaml.ScalarNode():
-            if node.style is not None:
-                return str(node.value)
-            return PlainScalar("" if node.value in ("~", "null") else node.value)
-        case _:
-            raise AssertionError(node)
-
-
-def _texts_of_map(node: yaml.MappingNode, path: KeyPath, document: _Document) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            document.tell(line, path, "a key is not a word; allowed: key: value")
-            continue
-        key = str(key_node.value)
-        below = (*path, key)
-        if key in tree:
-            document.tell(line, below, f"stands in line {document.lines[below]} already; allowed: each key once")
-            continue
-        document.lines[below] = line
-        tree[key] = _texts(value_node, below, document)
-    return tree
-
-
-def _dotted(path: KeyPath) -> str:
-    words = ""
-    for part in path:
-        words += f"[{part}]" if isinstance(part, int) else f".{_one_line(part)}" if words else _one_line(part)
-    return words
-
-
-def _one_line(key: str) -> str:
-    plain = key if key.isprintable() else repr(key)
-    return plain if len(plain) <= 80 else plain[:77] + "..."
 
 
 # from a document to a configuration
@@ -287,7 +149,7 @@ def _one_line(key: str) -> str:
 class _Building:
     """The tree as it is checked: the file's, with --set on top and aliases filled in."""
 
-    document: _Document
+    document: Document
     tree: dict[str, Any]
     origins: dict[str, str] = field(default_factory=dict)
     set_by_option: set[str] = field(default_factory=set)
@@ -297,7 +159,7 @@ class _Building:
 
     def tell(self, path: KeyPath, text: str, involves: Sequence[str] = ()) -> None:
         """Note a fault at `path`, or, if that was never written, at the first written key that it involves."""
-        dotted = _dotted(path)
+        dotted = key_path(path)
         for written in (dotted, *involves):
             if any(_touches(written, option) for option in self.set_by_option):
                 self.faults.append((0, f"--set: {dotted}: {text}"))
@@ -311,7 +173,7 @@ class _Building:
         self.faults.append((line, f"{self.document.name}:{line}: {dotted}: {text}"))
 
 
-def _build(document: _Document, path: Path | None, sets: tuple[str, ...], environ: Mapping[str, str]) -> LoadedConfig:
+def _build(document: Document, path: Path | None, sets: tuple[str, ...], environ: Mapping[str, str]) -> LoadedConfig:
     building = _Building(document, _copy(document.tree))
     building.faults += document.faults
     for option in sets:
@@ -373,9 +235,9 @@ def _apply(building: _Building, option: str) -> None:
             (0, "--set: not of the form key.path=value; allowed: such as spread_engine.cooldown_ms=50")
         )
         return
-    value, fault = _option_value(text)
+    value, fault = read_value(text)
     if fault:
-        building.faults.append((0, f"--set: {_one_line(dotted)}: {fault}"))
+        building.faults.append((0, f"--set: {one_line(dotted)}: {fault}"))
         return
     place = building.tree
     for part in parts[:-1]:
@@ -385,17 +247,6 @@ def _apply(building: _Building, option: str) -> None:
         place = below
     place[parts[-1]] = value
     building.set_by_option.add(".".join(parts))
-
-
-def _option_value(text: str) -> tuple[Any, str]:
-    node, fault_line = _compose(text)
-    if fault_line is not None:
-        return None, fault_line[1]
-    if node is None:
-        return PlainScalar(""), ""
-    scratch = _Document("--set")
-    value = _texts(node, (), scratch)
-    return value, "not a value; allowed: one value, a [list] or a {map}" if scratch.faults else ""
 
 
 def _fill_aliases(building: _Building) -> list[tuple[str, str]]:
@@ -497,7 +348,7 @@ def _validate(building: _Building) -> Config:
                 told.add(place.path)
                 _tell_detail(building, place, detail)
         for path in told:
-            building.faulty.add(_dotted(path))
+            building.faulty.add(key_path(path))
             _remove(building.tree, path)
 
 
@@ -556,7 +407,7 @@ def _tell_detail(building: _Building, place: _Place, detail: ErrorDetails) -> No
     if kind == "extra_forbidden":
         building.tell(place.path, _unknown(str(place.path[-1]), place.siblings))
         return
-    if any(_dotted(place.path) == target for target in building.origins):
+    if any(key_path(place.path) == target for target in building.origins):
         return  # filled from its other name, where the fault is told
     if kind == "missing":
         wrong = "is missing"

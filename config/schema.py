@@ -43,7 +43,7 @@ from config.scalars import (
     ppb,
 )
 from kiwoom.fees import CostModel, Rounding, settlement_date
-from kiwoom.market import MS, Market, Nanos, Shares, Venue, Won
+from kiwoom.market import MS, Market, Nanos, Shares, Venue
 
 ORDERS_PER_SECOND_MAX: Final = 5
 """The broker's own cap, cancels included (KIWOOM.md 5)."""
@@ -783,11 +783,6 @@ class Config(Section):
     @property
     def orders_per_sec(self) -> int:
         return self.kiwoom.rate_limits.orders_per_sec
-
-    @property
-    def cash_won(self) -> Won:
-        """The simulated account's cash."""
-        return Won(self.paper.cash_krw)
 
     def guard_window(self, on: date) -> tuple[int, int]:
         """Entries are allowed in [start, end), nanoseconds since midnight in Seoul."""

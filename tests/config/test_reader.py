@@ -507,12 +507,17 @@ def test_the_webhook_is_looked_up_only_when_it_is_used(tmp_path: Path) -> None:
         ("", "alerts.slack.webhook: the variable SLACK_WEBHOOK_URL is not set, so nothing is sent to Slack"),
         ("taxes: {enabled: false}\n", "taxes.enabled: "),
         ("symbols: {exclude: ['999999']}\n", "symbols.exclude: 999999 is not in the universe file"),
-        (REAL + "paper: {seed: 3}\n", "paper: has no effect in real mode"),
         ("sessions: {use_fid_215_signals: false}\n", "sessions.use_fid_215_signals: only the clock decides"),
     ],
 )
 def test_what_is_allowed_but_probably_not_meant_is_a_warning(tmp_path: Path, text: str, expected: str) -> None:
     assert any(warning.startswith(expected) for warning in loaded(tmp_path, text).warnings)
+
+
+def test_a_paper_option_in_real_mode_is_a_warning_but_a_paper_section_in_the_file_is_not(tmp_path: Path) -> None:
+    warning = "paper: has no effect in real mode"
+    assert warning in loaded(tmp_path, REAL, "paper.seed=3").warnings
+    assert warning not in loaded(tmp_path, REAL + "paper: {seed: 3}\n").warnings
 
 
 def test_the_hash_is_of_the_values_in_force_not_of_the_file(tmp_path: Path) -> None:
