@@ -461,7 +461,7 @@ class PairManagerCore:
         reason = event.reason
         if reason is RefusalReason.UNKNOWN_TARGET:
             if order.command.leg == _ENTRY_LEG and not order.submitted and order.asked:
-                order.release(order.leaves)  # its grant is long over: it will not come any more
+                order.release_rest()  # its grant is long over: it will not come any more
             else:
                 self._ask_later(order)
             return
@@ -486,7 +486,7 @@ class PairManagerCore:
     def _turned_down(self, pair: _Pair, order: PairOrder, *, again: bool) -> None:
         """Confirmed over. `again`: that was no attempt; the same kind of hedge is to be sent anew."""
         order.turned_down = True
-        order.release(order.leaves)
+        order.release_rest()
         if not again or order.filled:
             self._failed_in_part(pair, order)
         elif order.command.leg == _HEDGE_LEG:
@@ -528,7 +528,7 @@ class PairManagerCore:
             return
         match event.verdict:
             case DoubtVerdict.ENDED:
-                order.release(order.leaves)
+                order.release_rest()
                 self._failed_in_part(pair, order)
             case DoubtVerdict.RESTING:
                 order.submitted = order.numbered = True
@@ -571,7 +571,7 @@ class PairManagerCore:
     def _mark_overdue(self, pair: _Pair, now: Now) -> None:
         for order in pair.orders.values():
             if order.due is not None and order.due <= now.mono:
-                if order.numbered:
+                if order.numbered or (order.command.leg == _HEDGE_LEG and now.wall >= pair.plan.flat_by_wall):
                     order.doubt(ask_at=now.mono)
                 elif order.submitted or order.command.leg == _ENTRY_LEG:
                     self._doubt_number(pair, order)

@@ -231,9 +231,13 @@ class PairOrder:
         return excess
 
     def release(self, qty: int) -> None:
-        """`qty` shares are confirmed never to fill."""
-        self.released += min(qty, self.leaves)
+        """`qty` shares of it in all are confirmed never to fill; the same word twice adds nothing."""
+        self.released = max(self.released, min(qty, self.command.qty - self.filled))
         self._settle()
+
+    def release_rest(self) -> None:
+        """It is confirmed over."""
+        self.release(self.command.qty - self.filled)
 
     def doubt(self, ask_at: Nanos) -> None:
         self.doubted = True

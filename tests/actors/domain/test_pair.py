@@ -99,13 +99,15 @@ def test_only_fills_and_confirmed_ends_lower_what_may_still_fill() -> None:
     assert a.leaves == 6
     a.release(2)
     assert a.leaves == 4, "four more fills are on their way"
-    a.release(99)
+    a.release(2)
+    assert a.leaves == 4, "the same end, told twice"
+    a.release_rest()
     assert (a.leaves, a.doubted, a.ask_at, a.due) == (0, False, None, None)
 
 
 def test_a_fill_of_what_had_been_released_is_excess() -> None:
     a = order(10)
-    a.release(10)
+    a.release_rest()
     assert a.fill(Shares(3)) == 3
     assert (a.filled, a.leaves) == (3, 0)
 
