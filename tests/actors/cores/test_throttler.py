@@ -312,7 +312,7 @@ def test_a_break_of_one_nanosecond_starts_the_five_seconds_anew() -> None:
     send_every(playbook, 250 * MS, 4_000 * MS)
     playbook.waits(250 * MS + 1)
     playbook.hears(used(None, playbook.mono))
-    send_every(playbook, 250 * MS, 9_000 * MS + 1)
+    send_every(playbook, 250 * MS, 9_750 * MS + 1)  # busy anew from 5,000 ms and one nanosecond on
     assert [type(answer) for answer in answers(playbook)].count(EntriesPaused) == 0
     playbook.waits(250 * MS)
     assert [type(answer) for answer in answers(playbook)] == [EntriesPaused]
