@@ -73,7 +73,7 @@ class Holding:
     reported_at: Nanos | None = None
     last_end_at: Nanos | None = None
     """The control's stamp on the end of our last order."""
-    settled_at: Nanos = Nanos(0)
+    settled_at: int = 0
     unsettled: bool = False
     claims: dict[str, ShareClaim] = field(default_factory=dict)
     """By pair_id; at most one per live pair and one per orphan."""
@@ -150,7 +150,7 @@ class ShareBook:
         if claim.orphaned or filled == 0:
             # A claim of nothing is kept out of the book; what an orphan still filled comes back as a late fill.
             del holding.claims[pair_id]
-            holding.settled_at = Nanos(max(holding.settled_at, at + self._settle_ns))
+            holding.settled_at = max(holding.settled_at, at + self._settle_ns)
             return
         claim.qty = min(claim.qty, filled)
         claim.entry_ended = True
@@ -164,7 +164,7 @@ class ShareBook:
         holding = self._holding(symbol)
         holding.own += bought - sold
         holding.ledger += bought - sold
-        holding.settled_at = Nanos(max(holding.settled_at, at + self._settle_ns))
+        holding.settled_at = max(holding.settled_at, at + self._settle_ns)
         claim = holding.claims.pop(pair_id, None)
         if claim is None or proved or claim.entry_ended:
             return
