@@ -230,7 +230,9 @@ class RouterCore:
         return min(times, default=None)
 
     def on_deadline(self, now: Now) -> Effects:
-        return tuple(self._let_go(now))
+        effects = [*self._let_go(now), *self._start_rescues(now)]
+        self._check_invariants()
+        return tuple(effects)
 
     def _take(self, message: RouterMessage, now: Now) -> Iterable[Effect]:
         match message:
@@ -600,6 +602,7 @@ class RouterCore:
             self._shares.move(ended.symbol, ended.sold - ended.bought)
             amount = fill.fill_qty * fill.fill_px
             self._cash.move(amount if fill.side is Side.BUY else -amount)
+            self._traded_won -= amount
             self._rescues.append(LateFill(fill, ended.symbol))
         self._imbalances = {}
         return effects
@@ -656,7 +659,7 @@ class RouterCore:
         slots = [pair.plan.slot for pair in self._live.values()]
         assert len(slots) == len(set(slots))
         assert all(0 <= slot < self._settings.slots for slot in slots)
-        assert bool(self._cash.claimed) <= bool(self._live)
+        assert self._live or not self._cash.claimed
 
 
 def outcome_of(ended: PairEnded, is_rescue: bool) -> AttemptOutcome:

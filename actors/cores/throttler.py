@@ -173,6 +173,8 @@ class ThrottlerCore:
             case RecentSends():
                 for sent in message.sends:
                     self._enter(None, sent)
+                # A pause of the predecessor's ended with it.
+                return [Send(Role.ROUTER, EntriesPaused(self._utilisation.paused, now.mono))]
             case _:
                 assert_never(message)
         return []

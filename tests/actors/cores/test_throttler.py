@@ -271,6 +271,11 @@ def test_boot_queries_keep_the_longer_windows_too_and_doubt_queries_do_not() -> 
 # --- auto-pause ---
 
 
+def test_a_successor_tells_that_no_pause_of_its_predecessor_holds() -> None:
+    playbook = Playbook(ThrottlerCore(SETTINGS)).hears(RecentSends((Nanos(0),) * 5))
+    assert answers(playbook) == [EntriesPaused(False, Nanos(0))]
+
+
 def send_every(playbook: Playbook, gap_ns: int, until_ns: int) -> None:
     while playbook.mono + gap_ns <= until_ns:
         playbook.waits(gap_ns)
@@ -467,7 +472,7 @@ def test_a_hedge_among_entries_never_waits(gaps: list[int], at_ms: int) -> None:
 def test_a_hedge_behind_a_full_window_leaves_with_the_first_slot_that_comes_back(ages_ms: list[int]) -> None:
     sends = sorted(Nanos(age * MS) for age in ages_ms)
     playbook = Playbook(ThrottlerCore(SETTINGS), mono=SECOND)
-    playbook.hears(RecentSends(tuple(sends))).hears(hedge("h1"))
-    assert answers(playbook) == []
+    playbook.hears(RecentSends(tuple(sends))).take_sends()
+    assert answers(playbook.hears(hedge("h1"))) == []
     playbook.waits(sends[0] + SPAN - SECOND)
     assert [command.cl_ord_id for command in answers(playbook)] == ["h1"]
