@@ -152,6 +152,8 @@ class LivePair:
     """None: restored, or a rescue."""
     stage: Stage
     answer_by: Nanos
+    claim_id: str
+    """The pair's own id; a rescue claims under its fill, beside what its parent may have left."""
     is_rescue: bool = False
     entry_ended: bool = False
     exposed_since: Nanos | None = None
@@ -170,6 +172,18 @@ class LivePair:
         if self.signal is None:
             return 2 * self.plan.qty * self.plan.hedge_lock_price
         return self.plan.qty * (self.signal.buy_ask + self.signal.sell_bid)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """A late fill, its claims held, waiting for a slot; `plan.slot` is not set yet."""
+
+    plan: PairPlan
+    fill: OrderFilled
+
+    @property
+    def claim_id(self) -> str:
+        return f"{self.fill.pair_id}#{self.fill.cl_ord_id}#{self.fill.exec_id}"
 
 
 @dataclass(slots=True)
@@ -193,7 +207,7 @@ class RouterCore:
         self._blocks = Blocks()
         self._live: dict[str, LivePair] = {}
         """By pair_id; at most one per slot."""
-        self._rescues: deque[LateFill] = deque()
+        self._rescues: deque[Rescue] = deque()
         """Late fills that wait for a slot. Each is a real fill of one of our orders, and while one waits its pair has
         no manager that could send more: bounded by the orders under way, so never dropped."""
         self._imbalances: dict[str, PairEnded] = {}
@@ -257,7 +271,7 @@ class RouterCore:
             case OrderEnded():
                 self._order_ended(message)
             case LateFill():
-                self._rescues.append(message)
+                self._queue_rescue(message)
             case PairAdvanced():
                 self._advanced(message)
             case PairEnded():
@@ -285,9 +299,9 @@ class RouterCore:
         reason = refusal(self._situation(signal, plan, now.mono), self._settings.limits)
         if reason is not None:
             return self._refuse(signal, reason, self._look_again(signal.symbol, reason, now.mono), now)
-        self._claim(plan)
+        self._claim(plan.pair_id, plan)
         answer_by = Nanos(now.mono + self._settings.answer_ns)
-        self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by)
+        self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by, plan.pair_id)
         return [Send(Role.THROTTLER, RequestEntry(plan.pair_id))]
 
     def _gate(self, symbol: Symbol, now: Now) -> Gate:
@@ -422,9 +436,9 @@ class RouterCore:
     def _cash_needed(self, plan: PairPlan) -> Won:
         return cash_at_worst(plan.entry, plan.qty, self._settings.costs, plan.upper_limit)
 
-    def _claim(self, plan: PairPlan, entry_ended: bool = False) -> None:
-        self._shares.claim(plan.pair_id, plan.symbol, plan.entry.side, plan.qty, entry_ended)
-        self._cash.claim(plan.pair_id, self._cash_needed(plan))
+    def _claim(self, claim_id: str, plan: PairPlan, entry_ended: bool = False) -> None:
+        self._shares.claim(claim_id, plan.symbol, plan.entry.side, plan.qty, entry_ended)
+        self._cash.claim(claim_id, self._cash_needed(plan))
 
     def _drop(self, pair: LivePair) -> None:
         """The request came to nothing: no order was sent."""
@@ -484,16 +498,19 @@ class RouterCore:
         pair = self._live.pop(ended.pair_id, None)
         assert pair is None or pair.stage is Stage.RUNNING
         proved = ended.state is not PairState.UNHEDGED
-        self._shares.release(ended.pair_id, ended.symbol, ended.bought, ended.sold, ended.at, proved)
+        claim_id = ended.pair_id if pair is None else pair.claim_id
+        self._shares.release(claim_id, ended.symbol, ended.bought, ended.sold, ended.at, proved)
         costs = ended.commission_won + ended.tax_won
-        self._cash.release(ended.pair_id, ended.sell_amount, ended.buy_amount + costs)
+        self._cash.release(claim_id, ended.sell_amount, ended.buy_amount + costs)
         self._traded_won += ended.buy_amount + ended.sell_amount
         self._net_won += ended.net_won
         effects = self._watch_rejects(ended, now)
         if ended.state is PairState.UNHEDGED:
-            self._imbalances[ended.pair_id] = ended
-            effects += self._block(ended.symbol, Block.UNHEDGED, None, now, ended.bought - ended.sold)
-        elif not any(end.symbol == ended.symbol for end in self._imbalances.values()):
+            left = joined(self._imbalances.pop(ended.pair_id, None), ended)
+            if left.bought != left.sold:
+                self._imbalances[ended.pair_id] = left
+            effects += self._block(ended.symbol, Block.UNHEDGED, None, now, left.bought - left.sold)
+        if not any(end.symbol == ended.symbol for end in self._imbalances.values()):
             effects += self._lift(ended.symbol, Block.UNHEDGED)
         outcome = outcome_of(ended, is_rescue=pair is not None and pair.is_rescue)
         effects.append(Send(Role.SPREAD_ENGINE, AttemptEnded(ended.symbol, ended.pair_id, outcome, ended.at)))
@@ -513,26 +530,27 @@ class RouterCore:
 
     # --- rescue and flatten ---
 
+    def _queue_rescue(self, late: LateFill) -> None:
+        rescue = Rescue(self._rescue_plan(late), late.fill)
+        self._claim(rescue.claim_id, rescue.plan, entry_ended=True)
+        self._rescues.append(rescue)
+
     def _start_rescues(self, now: Now) -> list[Effect]:
         """Start a child for each late fill that has a slot and whose pair has no live child yet, oldest first."""
         effects: list[Effect] = []
         for _ in range(len(self._rescues)):
-            late = self._rescues.popleft()
-            if late.fill.pair_id in self._live or self._lowest_free_slot() == self._settings.slots:
-                self._rescues.append(late)
-            else:
-                effects += self._rescue(late, now)
+            rescue, slot = self._rescues.popleft(), self._lowest_free_slot()
+            if rescue.plan.pair_id in self._live or slot == self._settings.slots:
+                self._rescues.append(rescue)
+                continue
+            plan = replace(rescue.plan, slot=slot)
+            self._live[plan.pair_id] = LivePair(
+                plan, None, Stage.RUNNING, now.mono, rescue.claim_id, is_rescue=True, entry_ended=True
+            )
+            effects.append(Send(Role.GATEWAY, PairAssigned(plan.pair_id, slot, plan.symbol)))
+            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill), slot))
+            effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
         return effects
-
-    def _rescue(self, late: LateFill, now: Now) -> list[Effect]:
-        plan = self._rescue_plan(late)
-        self._claim(plan, entry_ended=True)
-        self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, is_rescue=True, entry_ended=True)
-        return [
-            Send(Role.GATEWAY, PairAssigned(plan.pair_id, plan.slot, plan.symbol)),
-            Send(Role.PAIR_MANAGER, StartRescue(plan, late.fill), plan.slot),
-            Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)),
-        ]
 
     def _rescue_plan(self, late: LateFill) -> PairPlan:
         """Hedge the fill at its own price on the other venue; not posted first, for it is late already."""
@@ -547,7 +565,7 @@ class RouterCore:
             symbol_index=entry.index,
             shard=entry.shard,
             market=entry.market,
-            slot=self._lowest_free_slot(),
+            slot=settings.slots,
             qty=fill.fill_qty,
             entry=Leg(fill.venue, fill.side, OrderStyle.LIMIT_IOC, fill.fill_px),
             hedge=Leg(fill.venue.other, side, OrderStyle.LIMIT, price),
@@ -603,15 +621,15 @@ class RouterCore:
             amount = fill.fill_qty * fill.fill_px
             self._cash.move(amount if fill.side is Side.BUY else -amount)
             self._traded_won -= amount
-            self._rescues.append(LateFill(fill, ended.symbol))
+            self._queue_rescue(LateFill(fill, ended.symbol))
         self._imbalances = {}
         return effects
 
     def _restore(self, before: AdmissionRestored, now: Now) -> list[Effect]:
         assert not self._live
         for plan in before.plans:
-            self._claim(plan)
-            self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono)
+            self._claim(plan.pair_id, plan)
+            self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id)
         self._traded_won, self._net_won = before.traded_won, before.net_won
         effects: list[Effect] = []
         for symbol in before.muted:
@@ -659,7 +677,7 @@ class RouterCore:
         slots = [pair.plan.slot for pair in self._live.values()]
         assert len(slots) == len(set(slots))
         assert all(0 <= slot < self._settings.slots for slot in slots)
-        assert self._live or not self._cash.claimed
+        assert self._live or self._rescues or not self._cash.claimed
 
 
 def outcome_of(ended: PairEnded, is_rescue: bool) -> AttemptOutcome:
@@ -675,6 +693,19 @@ def outcome_of(ended: PairEnded, is_rescue: bool) -> AttemptOutcome:
             return AttemptOutcome.DONE
         case _:
             return AttemptOutcome.ESCALATED
+
+
+def joined(before: PairEnded | None, ended: PairEnded) -> PairEnded:
+    """A pair's imbalance with that of its child, which may have gone the other way."""
+    if before is None:
+        return ended
+    return replace(
+        ended,
+        bought=Shares(before.bought + ended.bought),
+        sold=Shares(before.sold + ended.sold),
+        buy_amount=Won(before.buy_amount + ended.buy_amount),
+        sell_amount=Won(before.sell_amount + ended.sell_amount),
+    )
 
 
 def open_part(ended: PairEnded) -> OrderFilled:

@@ -133,13 +133,10 @@ class ShareBook:
         return tuple(self._holdings)
 
     def claim(self, pair_id: str, symbol: Symbol, first: Side, qty: int, entry_ended: bool = False) -> None:
-        """A pair begins. `entry_ended`: it has no entry order of its own (a rescue, which may follow an orphan)."""
+        """A pair begins. `entry_ended`: it has no entry order of its own (a rescue)."""
         holding = self._holding(symbol)
         assert qty > 0
-        orphan = holding.claims.get(pair_id)
-        if orphan is not None:
-            assert orphan.orphaned
-            qty = max(qty, orphan.qty)
+        assert pair_id not in holding.claims
         holding.claims[pair_id] = ShareClaim(first, qty, entry_ended)
         holding.unsettled = True
 
