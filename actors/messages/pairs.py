@@ -2,6 +2,7 @@
 
 Router -> PairManager: StartPair, FlattenPair. PairManager -> Router: PairAdvanced, PairEnded.
 Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded. Router -> Gateway: PairAssigned.
+Supervisor -> Router (a restarted one): AdmissionRestored.
 """
 
 from dataclasses import dataclass
@@ -184,3 +185,18 @@ class PositionChanged:
     held: Shares
     sellable: Shares
     at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRestored:
+    """What a new Router must know of its predecessor's work, from the journal. Before the AccountSnapshot.
+
+    `plans` are those of the pairs that live now; `traded_won` all that was bought and sold since the start, `net_won`
+    what it earned.
+    """
+
+    plans: tuple[PairPlan, ...]
+    muted: tuple[Symbol, ...]
+    frozen: tuple[Symbol, ...]
+    traded_won: Won
+    net_won: Won

@@ -3,7 +3,7 @@
 Router -> Throttler: RequestEntry, ReturnEntry. Throttler -> Router: EntryGranted, EntryDenied, EntriesPaused.
 Gateway -> Throttler: SlotUsed, SlotFreed, RequestQuery. Throttler -> Gateway: QueryGranted and the commands of
 messages.orders that it passes on.
-Throttler -> Telemetry: WindowCounted.
+Supervisor -> Throttler (a restarted one): RecentSends. Throttler -> Telemetry: WindowCounted.
 """
 
 from dataclasses import dataclass
@@ -96,3 +96,10 @@ class WindowCounted:
     paused: bool
     ns_at_80pct: Nanos
     free_min_after_entry: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentSends:
+    """What the journal knows of the last window: when each order and cancel call returned. For a new Throttler."""
+
+    sends: tuple[Nanos, ...]
