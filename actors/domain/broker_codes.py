@@ -34,6 +34,9 @@ HOGA_LIMIT: Final = "00"
 OVERLOAD_CODES: Final = frozenset({-308, -311})
 QUERY_OVERLOAD: Final = -200
 
+HALTED_STATE: Final = "거래정지"
+"""In GetMasterStockState of a share that does not trade today."""
+
 SESSION_FIDS: Final = (215, 20, 214)
 TRADE_FIDS: Final = (20, 10, 15)
 QUOTE_FIDS: Final = (21, 41, 61, 51, 71)
@@ -127,6 +130,14 @@ def number(text: str) -> int:
     """
     bare = text.strip().lstrip("+-").replace(",", "")
     return int(bare) if bare else 0
+
+
+def amount(text: str) -> int:
+    """An amount of money whose sign is meant. Raises ValueError if it is no number."""
+    bare = text.strip().replace(",", "")
+    if not bare:
+        raise ValueError("no amount")
+    return int(bare)
 
 
 def plain_symbol(text: str) -> Symbol:

@@ -1,7 +1,7 @@
 """What an answer of the broker proves about an order of ours in doubt. Pure; the rows come from opt10075 and opt10076.
 
-An order with a number is found by it. One without can only be found by what it is: symbol, venue, side, quantity, price,
-and a time not before it was sent. A number that belongs to somebody else is never taken for it.
+An order with a number is found by it. One without can only be found by what it is: symbol, venue, side, quantity,
+price, and a time not before it was sent. A number that belongs to somebody else is never taken for it.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ LATE_ENOUGH_NS: Final = Nanos(SECOND)
 ABSENCES_FOR_PROOF: Final = 2
 
 FILL_GRACE_NS: Final = Nanos(300 * MS)
-"""A fill that a query tells of is given this long to be reported in the ordinary way before it is booked from the query."""
+"""A fill that a query tells of has this long to be reported in the ordinary way; then it is booked from the query."""
 
 
 class Proof(Enum):
@@ -51,7 +51,7 @@ def evidence(
     is_taken: Callable[[str], bool],
     asked: Nanos,
 ) -> Evidence:
-    """`open_rows`: opt10075, asked first. `fill_rows`: opt10076, asked after it. `is_taken`: this number is another's."""
+    """`open_rows`: opt10075, asked first. `fill_rows`: opt10076, asked next. `is_taken`: the number is another's."""
     order_no = order.order_no
     if not order_no:
         numbers = _numbers_like(order, (*open_rows, *fill_rows), is_taken)

@@ -90,7 +90,7 @@ class DoubtDesk:
         self._count = 0
         self._graces: Alarms[_Grace] = Alarms()
 
-    def query(self, command: QueryOrder, now: Now) -> tuple[Enquiry[DoubtKey], ...]:
+    def query(self, command: QueryOrder, now: Now) -> tuple[Enquiry, ...]:
         """Returns what to ask the broker; nothing if the answer is known, or already being asked for."""
         tracked = self._orders.find(command.cl_ord_id)
         order = tracked.target if isinstance(tracked, TrackedCancel) else tracked
@@ -110,8 +110,8 @@ class DoubtDesk:
         case = self._open_case(order, command, now)
         return (self._enquiry(case, DoubtStep.OPEN_ORDERS),)
 
-    def answered(self, done: EnquiryDone[DoubtKey], now: Now) -> tuple[Enquiry[DoubtKey], ...]:
-        case = self._cases.get(done.key.case)
+    def answered(self, key: DoubtKey, done: EnquiryDone, now: Now) -> tuple[Enquiry, ...]:
+        case = self._cases.get(key.case)
         if case is None:
             return ()
         try:
@@ -122,7 +122,7 @@ class DoubtDesk:
         if failure:
             self._resolve(case, DoubtVerdict.UNKNOWN, failure, now)
             return ()
-        if done.key.step is DoubtStep.OPEN_ORDERS:
+        if key.step is DoubtStep.OPEN_ORDERS:
             case.asked = done.asked
             case.open_rows = rows
             return (self._enquiry(case, DoubtStep.FILLS),)
@@ -243,7 +243,7 @@ class DoubtDesk:
         self._cases[case.number] = case
         return case
 
-    def _enquiry(self, case: _Case, step: DoubtStep) -> Enquiry[DoubtKey]:
+    def _enquiry(self, case: _Case, step: DoubtStep) -> Enquiry:
         account, venue, symbol = self._desk.account, case.order.venue, case.order.symbol
         is_open_orders = step is DoubtStep.OPEN_ORDERS
         request = RequestTr(

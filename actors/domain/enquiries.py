@@ -8,7 +8,6 @@ a text of what went wrong.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from actors.domain import broker_codes
 from actors.domain.window import SlidingWindow
@@ -16,8 +15,6 @@ from actors.effects import Call, Effect, Role, Send
 from actors.messages.throttle import RequestQuery
 from kiwoom.control import RequestTr, RequestWatchlist, TrAnswered, TrCalled
 from kiwoom.market import SECOND, Nanos
-
-K = TypeVar("K")
 
 GRANT_WAIT_NS = Nanos(SECOND)
 ANSWER_WAIT_NS = Nanos(5 * SECOND)
@@ -28,19 +25,19 @@ PAGES_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Enquiry(Generic[K]):
+class Enquiry:
     """A question. `key` tells the asker which one was answered; `rq_name` must be unique in the run."""
 
-    key: K
+    key: object
     request: RequestTr | RequestWatchlist
     urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
-class EnquiryDone(Generic[K]):
+class EnquiryDone:
     """Answered (`failure` is ""), or given up. `asked` is when the first page was asked for."""
 
-    key: K
+    key: object
     rows: tuple[tuple[str, ...], ...]
     single: tuple[str, ...]
     asked: Nanos
@@ -48,8 +45,8 @@ class EnquiryDone(Generic[K]):
 
 
 @dataclass(slots=True)
-class _Current(Generic[K]):
-    enquiry: Enquiry[K]
+class _Current:
+    enquiry: Enquiry
     asked: Nanos
     due: Nanos
     """When to call again (waiting), or when to give up (called)."""
@@ -59,23 +56,23 @@ class _Current(Generic[K]):
     waiting_for_answer: bool = False
 
 
-class Enquiries(Generic[K]):
+class Enquiries:
     """Bounded by its askers: one list at start, one doubt query per live order."""
 
     def __init__(self, window: SlidingWindow, spacing_ns: Nanos) -> None:
         self._window = window
         self._spacing_ns = spacing_ns
         self._last_call: Nanos | None = None
-        self._urgent: deque[Enquiry[K]] = deque()
-        self._ordinary: deque[Enquiry[K]] = deque()
-        self._current: _Current[K] | None = None
+        self._urgent: deque[Enquiry] = deque()
+        self._ordinary: deque[Enquiry] = deque()
+        self._current: _Current | None = None
         self._leave_asked: Nanos | None = None
         self._has_leave = False
 
-    def ask(self, enquiry: Enquiry[K]) -> None:
+    def ask(self, enquiry: Enquiry) -> None:
         (self._urgent if enquiry.urgent else self._ordinary).append(enquiry)
 
-    def forget(self) -> tuple[K, ...]:
+    def forget(self) -> tuple[object, ...]:
         """The line is lost: no answer will come. Returns the keys of what was asked and not answered."""
         dropped = [enquiry.key for enquiry in (*self._urgent, *self._ordinary)]
         if self._current is not None:
@@ -86,6 +83,12 @@ class Enquiries(Generic[K]):
         self._leave_asked = None
         self._has_leave = False
         return tuple(dropped)
+
+    def drop_ordinary(self) -> None:
+        """Whoever asked them has broken off. One already under way runs out; nobody waits for its answer."""
+        self._ordinary.clear()
+        self._leave_asked = None
+        self._has_leave = False
 
     def granted(self, query_id: str) -> None:
         """A grant that comes after we went ahead without it is for a question already asked: it lapses."""
@@ -101,7 +104,7 @@ class Enquiries(Generic[K]):
             return self._spaced(self._leave_asked if self._has_leave else Nanos(self._leave_asked + GRANT_WAIT_NS))
         return None
 
-    def advance(self, now: Nanos) -> tuple[tuple[Effect, ...], tuple[EnquiryDone[K], ...]]:
+    def advance(self, now: Nanos) -> tuple[tuple[Effect, ...], tuple[EnquiryDone, ...]]:
         """Do what is due: begin the next question, repeat a call, give one up."""
         current = self._current
         if current is not None:
@@ -112,7 +115,7 @@ class Enquiries(Generic[K]):
             return (self._call(current, now),), ()
         return self._begin(now), ()
 
-    def called(self, event: TrCalled, now: Nanos) -> tuple[EnquiryDone[K], ...]:
+    def called(self, event: TrCalled, now: Nanos) -> tuple[EnquiryDone, ...]:
         current = self._current
         if current is None or current.enquiry.request.rq_name != event.rq_name or event.code == 0:
             return ()
@@ -122,7 +125,7 @@ class Enquiries(Generic[K]):
             return ()
         return (self._finish(current, (), f"the control returned {event.code}"),)
 
-    def answered(self, event: TrAnswered, now: Nanos) -> tuple[EnquiryDone[K], ...]:
+    def answered(self, event: TrAnswered, now: Nanos) -> tuple[EnquiryDone, ...]:
         current = self._current
         if current is None or current.enquiry.request.rq_name != event.rq_name or not current.waiting_for_answer:
             return ()
@@ -154,11 +157,11 @@ class Enquiries(Generic[K]):
         self._has_leave = False
         return (self._call(self._start(self._ordinary.popleft(), now), now),)
 
-    def _start(self, enquiry: Enquiry[K], now: Nanos) -> _Current[K]:
+    def _start(self, enquiry: Enquiry, now: Nanos) -> _Current:
         self._current = _Current(enquiry, now, now, [])
         return self._current
 
-    def _call(self, current: _Current[K], now: Nanos) -> Call:
+    def _call(self, current: _Current, now: Nanos) -> Call:
         current.calls += 1
         current.waiting_for_answer = True
         current.due = Nanos(now + ANSWER_WAIT_NS)
@@ -179,7 +182,7 @@ class Enquiries(Generic[K]):
             )
         return Call(request)
 
-    def _finish(self, current: _Current[K], single: tuple[str, ...], failure: str) -> EnquiryDone[K]:
+    def _finish(self, current: _Current, single: tuple[str, ...], failure: str) -> EnquiryDone:
         self._current = None
         return EnquiryDone(current.enquiry.key, tuple(current.rows), single, current.asked, failure)
 

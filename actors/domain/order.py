@@ -229,3 +229,41 @@ class TrackedCancel:
     @property
     def cl_ord_id(self) -> str:
         return self.command.cl_ord_id
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrder:
+    """An order of ours as the journal tells it, for a Gateway that has been started again."""
+
+    command: PlaceOrder
+    state: OrderState
+    order_no: str
+    screen_no: str
+    attempted: Nanos
+    """The machine-wide monotonic clock goes on over a restart of the process."""
+    attempted_wall: WallNanos
+    returned: Nanos
+    cum_qty: Shares
+    amount: int
+    exec_ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert self.state is not OrderState.HELD  # it never left, so nobody has it
+        assert self.attempted > 0
+
+
+def restored(known: KnownOrder) -> TrackedOrder:
+    """Its number is given to it by the registry that it joins."""
+    return TrackedOrder(
+        known.command,
+        machine=Machine(ORDER_TRANSITIONS, known.state),
+        screen_no=known.screen_no,
+        attempted=known.attempted,
+        attempted_wall=known.attempted_wall,
+        returned=known.returned,
+        numbered=known.returned,
+        cum_qty=known.cum_qty,
+        amount=known.amount,
+        exec_ids=set(known.exec_ids),
+        accepted=known.state is S.WORKING,
+    )

@@ -104,7 +104,7 @@ class OrderCommands:
         self._queue.add(cancel)
         self.release(now)
 
-    def returned(self, event: OrderCalled, now: Now) -> TrackedOrder | TrackedCancel | None:
+    def returned(self, event: OrderCalled) -> TrackedOrder | TrackedCancel | None:
         """The call came back: the window counts it from now, and the Throttler is told. Whose was it?"""
         self._guard.returned(event.rq_name, event.at)
         tracked = self._orders.find(event.rq_name)

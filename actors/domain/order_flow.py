@@ -213,6 +213,9 @@ class OrderFlow:
 
     # --- cancels ------------------------------------------------------------------------------------------------------
 
+    def cancel_submitted(self, cancel: TrackedCancel, at: Nanos) -> None:
+        self._tell(cancel, OrderSubmitted(cancel.command.pair_id, cancel.cl_ord_id, at))
+
     def cancel_numbered(self, cancel: TrackedCancel, order_no: str, at: Nanos, now: Now) -> None:
         self._orders.number(cancel, order_no)
         if cancel.state in OPEN_CANCEL_STATES:

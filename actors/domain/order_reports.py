@@ -69,6 +69,7 @@ class OrderReports:
         if isinstance(tracked, TrackedCancel):
             if tracked.state is CancelState.CALLED:
                 tracked.state = CancelState.SENT
+            self._flow.cancel_submitted(tracked, event.at)
             self._alarm(event.at, self._patience.cancel_ns, Awaited.CANCEL_ANSWER, tracked)
             return
         self._flow.submitted(tracked, event.at)
