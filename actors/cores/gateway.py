@@ -373,6 +373,7 @@ class GatewayCore:
     def _remember(self, known: KnownOrder) -> None:
         order = restored(known)
         self._orders.add(order)
+        self._guard.returned(order.cl_ord_id, known.returned)
         if known.order_no:
             self._orders.number(order, known.order_no)
         if order.is_over:
