@@ -77,7 +77,8 @@ ORDER_TRANSITIONS = {
     (S.REJECTED, T.TAKE): S.REJECTED,
     (S.REJECTED, T.FILL_PART): S.REJECTED,
     (S.REJECTED, T.FILL_REST): S.REJECTED,
-    (S.FILLED, T.FILL_PART): S.FILLED,  # more than was ordered: reported, and trading stops
+    (S.REJECTED, T.NUMBER): S.REJECTED,  # a rejection that was none: trading stops
+    (S.FILLED, T.FILL_REST): S.FILLED,  # more than was ordered: trading stops
 }
 
 END_STATES = frozenset({S.FILLED, S.CANCELED, S.REJECTED, S.REFUSED})
@@ -248,7 +249,8 @@ class KnownOrder:
     exec_ids: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        assert self.state is not OrderState.HELD  # it never left, so nobody has it
+        # HELD never left, and whether a call returned is not in the journal: such an order is SENT.
+        assert self.state not in (OrderState.HELD, OrderState.CALLED)
         assert self.attempted > 0
 
 

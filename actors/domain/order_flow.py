@@ -78,15 +78,15 @@ class OrderFlow:
 
     def numbered(self, order: TrackedOrder, order_no: str, at: Nanos, now: Now, reason: str = "") -> None:
         """`reason` says how the number was found where the broker's answer did not bring it."""
-        was_lost = order.is_over
+        was_over = order.is_over
         order.machine.fire(OrderTrigger.NUMBER)
         self._orders.number(order, order_no)
         order.numbered = at
         stamps = (("called_mono_ns", order.attempted), ("returned_mono_ns", order.returned))
         self._out.record(order_row(EventType.ORDER_ACK, now, order, at, reason=reason or None, extra=stamps))
         self._tell(order, OrderAcked(order.command.pair_id, order.cl_ord_id, order_no, at))
-        if was_lost:
-            self.stop(f"order {order_no} ({order.cl_ord_id}) was given up as lost and is alive", now)
+        if was_over:
+            self.stop(f"order {order_no} ({order.cl_ord_id}) was {order.state.name.lower()} and is alive", now)
 
     def accepted(self, order: TrackedOrder, at: Nanos, now: Now, report: OrderReport | None = None) -> None:
         """접수. A repeat, or one after the end, says nothing new."""

@@ -62,6 +62,8 @@ class OrderReports:
     # --- the call and its answer --------------------------------------------------------------------------------------
 
     def called(self, tracked: TrackedOrder | TrackedCancel, event: OrderCalled, now: Now) -> None:
+        if tracked.returned:
+            return  # a call returns once
         if event.code < 0:
             self._turned_away(tracked, event, now)
             return

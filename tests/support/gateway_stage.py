@@ -250,8 +250,7 @@ class Stage(Playbook):
                 self.hears(LoginRead(self.stamp(), accounts, "user", server))
             case ReadMaster():
                 entries = tuple(
-                    MasterEntry(s, "", Market.KOSPI, True, Won(70_000), "증거금20%", "정상", "0")
-                    for s in call.symbols
+                    MasterEntry(s, "", Market.KOSPI, True, Won(70_000), "증거금20%", "정상", "0") for s in call.symbols
                 )
                 self.hears(MasterRead(self.stamp(), entries))
             case RequestQuery():
@@ -329,9 +328,7 @@ class Stage(Playbook):
         return self.report(ReportKind.ACCEPTED, order_no, **changes)
 
     def filled(self, order_no: str, exec_id: str, qty: int = 1, px: int = 70_000, **changes: Any) -> Self:
-        return self.report(
-            ReportKind.FILL, order_no, exec_id=exec_id, fill_qty=Shares(qty), fill_px=Won(px), **changes
-        )
+        return self.report(ReportKind.FILL, order_no, exec_id=exec_id, fill_qty=Shares(qty), fill_px=Won(px), **changes)
 
     def cleared(self, order_no: str, cum: int = 0, **changes: Any) -> Self:
         return self.report(ReportKind.CLEARED, order_no, cum_qty=Shares(cum), **changes)

@@ -307,9 +307,7 @@ def test_the_repetition_of_a_refused_order_is_refused_again_in_the_same_words() 
 )
 def test_the_call_has_the_venues_own_codes(command: PlaceOrder, order_type: int, hoga: str, price: int) -> None:
     stage = Stage.up().hears(command)
-    stage.calls(
-        SubmitOrder(command.cl_ord_id, "4001", "8012345611", order_type, SAMSUNG, 1, price, hoga, "")
-    )
+    stage.calls(SubmitOrder(command.cl_ord_id, "4001", "8012345611", order_type, SAMSUNG, 1, price, hoga, ""))
     (row,) = stage.take_rows()
     assert (row.event_type, row.order_type, row.hoga_code) == (EventType.ORDER_SEND_ATTEMPT, order_type, hoga)
 
