@@ -14,6 +14,7 @@ from actors.effects import Call, Effects, Record, Role, Send
 from actors.journal import Journal
 from actors.messages.journal import Row, RowsPosted, RowsWritten
 from actors.messages.market_data import QuoteBatch
+from actors.messages.session import ConnectBroker
 from actors.shell import Shell
 from kiwoom.adapter import FeedTarget
 from kiwoom.control import ControlCall, ControlPort
@@ -64,7 +65,7 @@ class Gateway(Shell):
     def enlisted(self) -> None:
         self._control.start()
         assert self.core is not None
-        self.perform(self.core.on_deadline(self.clock.now()))
+        self.perform(self.core.handle(ConnectBroker(), self.clock.now()))
 
     def watched(self) -> list[int]:
         return [self._control.wake_fd()] if self.core is not None else []

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,8 @@ from kiwoom.market import MS, SECOND, VENUES, Nanos, Shares
 from supervision.child import ChildSpec, SupervisionSettings
 from supervision.restart import RestartLimit
 
-SESSION_SCREEN = "9001"
-HEARTBEAT_SCREEN = "9002"
-QUERY_SCREENS = ("9101", "9102", "9103", "9104", "9105")
-"""Screens of our own choice beside those of the configuration; the reader refuses these numbers there."""
+QUERY_SCREENS = 5
+"""Screens that queries use in turn: one reused fast brings stale answers (KIWOOM.md 5)."""
 
 KRX_HOURS = VenueHours(9 * 3_600 * SECOND, (15 * 60 + 20) * 60 * SECOND)
 """KRX's continuous trading, 09:00:00-15:20:00 (KIWOOM.md 7.3)."""
@@ -220,20 +219,29 @@ def _limits(config: Config) -> RiskLimits:
     )
 
 
+def _unused_screens(config: Config, count: int) -> tuple[str, ...]:
+    """Screens of our own choice, from 9001 on, beside those of the configuration."""
+    numbers = config.kiwoom.screen_numbers
+    taken = {*numbers.marketdata, *numbers.orders}
+    free = (str(number) for number in range(9_001, 10_000) if str(number) not in taken)
+    return tuple(islice(free, count))
+
+
 def _gateway(loaded: LoadedConfig, symbols: SymbolMap, identity: RunIdentity) -> GatewaySetup:
     config = loaded.config
     guard_start, guard_end = config.guard_window(identity.day)
     nxt_start, nxt_end = config.nxt_main_window(identity.day)
     timeouts = config.execution.timeouts
+    screens = _unused_screens(config, 2 + QUERY_SCREENS)
     core = GatewaySettings(
         symbols=symbols,
         mode=GatewayMode(identity.mode),
         account=config.kiwoom.account,
         servers=identity.servers,
-        session_screen=SESSION_SCREEN,
-        heartbeat_screen=HEARTBEAT_SCREEN,
+        session_screen=screens[0],
+        heartbeat_screen=screens[1],
         heartbeat_symbols=loaded.heartbeat_symbols,
-        query_screens=QUERY_SCREENS,
+        query_screens=screens[2:],
         order_screens=config.kiwoom.screen_numbers.orders,
         guard=VenueHours(guard_start, guard_end),
         venue_hours=(KRX_HOURS, VenueHours(nxt_start, nxt_end)),

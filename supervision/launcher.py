@@ -80,7 +80,7 @@ def check(config: ConfigArgument = None, sets: SetOption = None) -> None:
     loaded = _load(config, sets)
     table = Table("key", "value", "from", box=None, header_style="bold", pad_edge=False)
     for row in describe(loaded):
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(row.path, row.value, row.origin)
     _out.print(table, soft_wrap=True)
     for warning in loaded.warnings:
         _err.print(f"warning: {warning}", markup=False)

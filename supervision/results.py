@@ -145,5 +145,5 @@ def print_results(results: Results) -> None:
     for finding in results.findings:
         mark = "[green]ok[/green]    " if finding.kept else "[bold red]BROKEN[/bold red]"
         out.print(f"{mark}  {finding.promise}: {finding.detail}", soft_wrap=True)
-    words = {Exit.FLAT: "flat", Exit.NOT_FLAT: "[bold red]NOT FLAT[/bold red]", Exit.SAFE_STATE: "SAFE STATE"}
-    out.print(f"ended {words[results.code]}; files in {results.directory}", soft_wrap=True)
+    endings = {Exit.FLAT: "flat", Exit.NOT_FLAT: "[bold red]NOT FLAT[/bold red]", Exit.SAFE_STATE: "SAFE STATE"}
+    out.print(f"ended {endings[results.code]}; files in {results.directory}", soft_wrap=True)

@@ -110,14 +110,14 @@ class GatewaySettings:
     """Begins the rqname of every query, so that two runs of a day cannot be confused."""
     orders_max: int = 5
     queries_max: int = 5
-    window_ns: Nanos = Nanos(SECOND)  # noqa: RUF009 - an integer
-    margin_ns: Nanos = Nanos(50 * MS)  # noqa: RUF009
+    window_ns: Nanos = Nanos(SECOND)
+    margin_ns: Nanos = Nanos(50 * MS)
     """Added to the window: jitter between our clock and the broker's."""
-    query_spacing_ns: Nanos = Nanos(250 * MS)  # noqa: RUF009
+    query_spacing_ns: Nanos = Nanos(250 * MS)
     """Between two queries that are not urgent (KIWOOM.md 5: others wait as long)."""
-    ack_ns: Nanos = Nanos(200 * MS)  # noqa: RUF009
-    accept_ns: Nanos = Nanos(300 * MS)  # noqa: RUF009
-    cancel_ns: Nanos = Nanos(300 * MS)  # noqa: RUF009
+    ack_ns: Nanos = Nanos(200 * MS)
+    accept_ns: Nanos = Nanos(300 * MS)
+    cancel_ns: Nanos = Nanos(300 * MS)
     held_max: int = 256
     """Commands that wait behind the last guard; more are refused."""
     early_reports_max: int = 256

@@ -55,13 +55,14 @@ def settings_of(
     scenario: Scenario,
     latency: Mapping[str, Any] | None = None,
     faults: Mapping[str, Any] | None = None,
+    knobs: Mapping[str, Any] | None = None,
     notes: Mapping[str, MasterNotes] | None = None,
 ) -> BrokerSettings:
-    """The scenario's settings with `latency` and `faults` over them. Raises `SettingsError`."""
+    """The scenario's settings with `latency`, `faults` and `knobs` over them. Raises `SettingsError`."""
     return BrokerSettings(
         latency=settings_from(Latency, {**scenario.latency, **(latency or {})}, "latency"),
         faults=settings_from(Faults, {**scenario.faults, **(faults or {})}, "faults"),
-        knobs=settings_from(BrokerKnobs, scenario.broker, "broker"),
+        knobs=settings_from(BrokerKnobs, {**scenario.broker, **(knobs or {})}, "broker"),
         resend_session_signal=scenario.session.resend_session_signal,
         notes=notes or {},
     )

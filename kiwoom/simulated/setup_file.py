@@ -53,6 +53,8 @@ class Setup:
     """Over the scenario's latency: the keys of `faults.Latency`."""
     faults: dict[str, Any] = field(default_factory=dict)
     """Over the scenario's faults: the keys of `faults.Faults`."""
+    broker: dict[str, Any] = field(default_factory=dict)
+    """Over the scenario's broker section: the keys of `faults.BrokerKnobs`."""
     notes: dict[str, dict[str, str]] = field(default_factory=dict)
     """Shares that are not ordinary, by symbol: the keys of `master.MasterNotes`."""
 
@@ -100,7 +102,11 @@ def build_broker(setup: Setup, scenario: Scenario, start_wall: int) -> Simulated
     """The market and the broker in it, at `start_wall`. The same arguments give the same day. Raises `SetupError`."""
     try:
         settings = settings_of(
-            scenario, setup.latency, setup.faults, {symbol: MasterNotes(**note) for symbol, note in setup.notes.items()}
+            scenario,
+            setup.latency,
+            setup.faults,
+            setup.broker,
+            {symbol: MasterNotes(**note) for symbol, note in setup.notes.items()},
         )
         listings = [Listing(**listing) for listing in setup.listings]
         rates = Rates(

@@ -188,7 +188,7 @@ class Broker:
         if command.leg == "A":
             assert len(self.orders) == 1
             return
-        known = {side: 0 for side in Side}
+        known = dict.fromkeys(Side, 0)
         for order in self.orders.values():
             known[order.command.side] += order.told
         hedges = [order for order in self.orders.values() if order.command.leg == "B"]
