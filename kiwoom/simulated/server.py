@@ -139,6 +139,9 @@ class Server:
             line, _ = self._listener.accept()
         except OSError:
             return  # It went away again before we looked.
+        if self._client is not None:
+            # What the one before had sent has arrived: an order of a client that died is an order.
+            self._receive()
         self._drop_client()
         self._client = _Client(line)
         self._selector.register(line, selectors.EVENT_READ)
