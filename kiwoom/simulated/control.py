@@ -63,6 +63,11 @@ class Link(Protocol):
         ...
 
     @property
+    def has_arrived(self) -> bool:
+        """Frames were taken off the line during a request, so that it will not become readable for them."""
+        ...
+
+    @property
     def is_open(self) -> bool: ...
 
 
@@ -93,17 +98,17 @@ class SimulatedControl:
     @property
     def has_pending(self) -> bool:
         """Events wait that no readable line will announce: call `dispatch_pending`."""
-        return bool(self._pending)
+        return bool(self._pending) or self._link.has_arrived
 
     def on_readable(self) -> None:
         """The line has something: raise the events that came, behind those that were waiting."""
-        self._collect()
         self.dispatch_pending()
 
     def dispatch_pending(self) -> None:
-        """Raise the waiting events. Called from a handler it does nothing: the events follow when that returns."""
+        """Raise what waits and what has come. Called from a handler it does nothing: the events follow later."""
         if self._current is not None:
             return
+        self._collect()
         try:
             while self._pending:
                 self._current = self._pending.popleft()
@@ -275,6 +280,10 @@ class DirectLink:
     def is_open(self) -> bool:
         return self._is_open
 
+    @property
+    def has_arrived(self) -> bool:
+        return False
+
     def open(self) -> bool:
         self._is_open = True
         return True
@@ -312,6 +321,10 @@ class SocketLink:
     @property
     def is_open(self) -> bool:
         return self._socket is not None
+
+    @property
+    def has_arrived(self) -> bool:
+        return bool(self._arrived)
 
     def open(self) -> bool:
         if self._socket is not None:

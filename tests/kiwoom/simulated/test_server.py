@@ -150,6 +150,20 @@ def test_an_order_outlives_its_client_and_the_next_one_finds_it(server: ServerPr
 
 
 @pytest.mark.system
+def test_events_that_come_during_a_call_wait_for_their_turn(server: ServerProcess) -> None:
+    client = server.client().log_in()
+    client.heard.take()
+    client.control.SetRealReg("1000", f"{SYMBOL};{SYMBOL}_NX", "41;51;61;71", "0")
+    deadline = time.monotonic() + 10
+    while not client.control.has_pending:
+        assert time.monotonic() < deadline
+        client.control.GetMasterCodeName(SYMBOL)
+    assert client.heard.events == []
+    client.control.dispatch_pending()
+    assert client.heard.take("real")
+
+
+@pytest.mark.system
 def test_a_second_login_takes_the_line_of_the_first(server: ServerProcess) -> None:
     first = server.client().log_in()
     first.heard.take()
