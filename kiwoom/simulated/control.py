@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from kiwoom.control import ControlEvents
+from kiwoom.control import Clock, ControlEvents
 from kiwoom.simulated.broker import SimulatedBroker
 from kiwoom.simulated.line import LINE_CUT
 from kiwoom.simulated.realtime import FIDS_OF
@@ -261,17 +261,11 @@ class SimulatedControl:
         return value if isinstance(value, str) else ""
 
 
-class SimulationClock(Protocol):
-    """The time of a simulation, in nanoseconds: (monotonic, wall)."""
-
-    def read(self) -> tuple[int, int]: ...
-
-
 class DirectLink:
     """A broker in the same thread, on the simulation's clock. Whoever runs the clock calls `on_readable` when the
     broker's `next_at` is due; nothing is lost, and the line can be cut to see what follows."""
 
-    def __init__(self, broker: SimulatedBroker, clock: SimulationClock) -> None:
+    def __init__(self, broker: SimulatedBroker, clock: Clock) -> None:
         self._broker = broker
         self._clock = clock
         self._is_open = False
@@ -296,10 +290,10 @@ class DirectLink:
     def request(self, call: CallFrame) -> ReplyFrame | None:
         if not self._is_open:
             return None
-        return self._broker.call(call, *self._clock.read())
+        return self._broker.call(call, *self._clock.now())
 
     def read_frames(self) -> Sequence[EventFrame]:
-        frames = self._broker.due(*self._clock.read())
+        frames = self._broker.due(*self._clock.now())
         return frames if self._is_open else ()
 
     def fileno(self) -> int:
