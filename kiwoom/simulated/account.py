@@ -30,9 +30,10 @@ class Rates:
     def __post_init__(self) -> None:
         assert sorted(self.fee_ppb) == ["KRX", "NXT"], "fee_ppb must name KRX and NXT"
         assert sorted(self.tax_ppb) == ["KOSDAQ", "KOSPI"], "tax_ppb must name KOSPI and KOSDAQ"
-        assert all(0 <= rate < PPB for rate in (*self.fee_ppb.values(), *self.tax_ppb.values()))
-        assert self.commission_unit_won >= 1
-        assert self.tax_unit_won >= 1
+        rates = (*self.fee_ppb.values(), *self.tax_ppb.values())
+        assert all(0 <= rate < PPB for rate in rates), f"fee_ppb and tax_ppb must be 0..{PPB - 1}"
+        assert self.commission_unit_won >= 1, "commission_unit_won must be at least 1"
+        assert self.tax_unit_won >= 1, "tax_unit_won must be at least 1"
 
     def commission(self, venue: str, amount: int) -> int:
         exact = amount * self.fee_ppb[venue] // PPB

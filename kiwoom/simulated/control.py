@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from kiwoom.control import ControlEvents
+from kiwoom.control import Clock, ControlEvents
 from kiwoom.simulated.broker import SimulatedBroker
 from kiwoom.simulated.line import LINE_CUT
 from kiwoom.simulated.realtime import FIDS_OF
@@ -63,6 +63,11 @@ class Link(Protocol):
         ...
 
     @property
+    def has_arrived(self) -> bool:
+        """Frames were taken off the line during a request, so that it will not become readable for them."""
+        ...
+
+    @property
     def is_open(self) -> bool: ...
 
 
@@ -93,17 +98,17 @@ class SimulatedControl:
     @property
     def has_pending(self) -> bool:
         """Events wait that no readable line will announce: call `dispatch_pending`."""
-        return bool(self._pending)
+        return bool(self._pending) or self._link.has_arrived
 
     def on_readable(self) -> None:
         """The line has something: raise the events that came, behind those that were waiting."""
-        self._collect()
         self.dispatch_pending()
 
     def dispatch_pending(self) -> None:
-        """Raise the waiting events. Called from a handler it does nothing: the events follow when that returns."""
+        """Raise what waits and what has come. Called from a handler it does nothing: the events follow later."""
         if self._current is not None:
             return
+        self._collect()
         try:
             while self._pending:
                 self._current = self._pending.popleft()
@@ -256,17 +261,11 @@ class SimulatedControl:
         return value if isinstance(value, str) else ""
 
 
-class SimulationClock(Protocol):
-    """The time of a simulation, in nanoseconds: (monotonic, wall)."""
-
-    def read(self) -> tuple[int, int]: ...
-
-
 class DirectLink:
     """A broker in the same thread, on the simulation's clock. Whoever runs the clock calls `on_readable` when the
     broker's `next_at` is due; nothing is lost, and the line can be cut to see what follows."""
 
-    def __init__(self, broker: SimulatedBroker, clock: SimulationClock) -> None:
+    def __init__(self, broker: SimulatedBroker, clock: Clock) -> None:
         self._broker = broker
         self._clock = clock
         self._is_open = False
@@ -274,6 +273,10 @@ class DirectLink:
     @property
     def is_open(self) -> bool:
         return self._is_open
+
+    @property
+    def has_arrived(self) -> bool:
+        return False
 
     def open(self) -> bool:
         self._is_open = True
@@ -287,10 +290,10 @@ class DirectLink:
     def request(self, call: CallFrame) -> ReplyFrame | None:
         if not self._is_open:
             return None
-        return self._broker.call(call, *self._clock.read())
+        return self._broker.call(call, *self._clock.now())
 
     def read_frames(self) -> Sequence[EventFrame]:
-        frames = self._broker.due(*self._clock.read())
+        frames = self._broker.due(*self._clock.now())
         return frames if self._is_open else ()
 
     def fileno(self) -> int:
@@ -312,6 +315,10 @@ class SocketLink:
     @property
     def is_open(self) -> bool:
         return self._socket is not None
+
+    @property
+    def has_arrived(self) -> bool:
+        return bool(self._arrived)
 
     def open(self) -> bool:
         if self._socket is not None:

@@ -37,7 +37,7 @@ class Latency:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            assert 0 <= getattr(self, field.name) <= _DELAY_MS_MAX, field.name
+            assert 0 <= getattr(self, field.name) <= _DELAY_MS_MAX, f"{field.name}: must be 0..{_DELAY_MS_MAX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Faults:
     def __post_init__(self) -> None:
         for field in fields(self):
             largest = _DELAY_MS_MAX if field.name.endswith(("_ms", "_seconds")) else RATE_BASE
-            assert 0 <= getattr(self, field.name) <= largest, field.name
+            assert 0 <= getattr(self, field.name) <= largest, f"{field.name}: must be 0..{largest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class BrokerKnobs:
     """Rows of one TR answer before it says there is more (prev_next "2"); 1..100."""
 
     def __post_init__(self) -> None:
-        assert self.ioc_end in ("clear", "confirm", "nothing"), "ioc_end is clear, confirm or nothing"
-        assert 1 <= self.rows_per_page <= 100, "rows_per_page is 1..100"
+        assert self.ioc_end in ("clear", "confirm", "nothing"), "ioc_end: must be clear, confirm or nothing"
+        assert 1 <= self.rows_per_page <= 100, "rows_per_page: must be 1..100"
 
 
 Settings = TypeVar("Settings", Latency, Faults, BrokerKnobs)
@@ -140,7 +140,7 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any], where: str) -
     try:
         return kind(**values)
     except AssertionError as error:
-        raise SettingsError(f"{where}: {error} is out of range") from error
+        raise SettingsError(f"{where}.{error}") from error
 
 
 class FaultDice:

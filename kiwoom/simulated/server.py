@@ -27,8 +27,8 @@ from kiwoom.simulated.ledger import HEADER, LedgerKind, ledger_line
 from kiwoom.simulated.setup_file import Setup, build_broker, read_scenario
 from kiwoom.simulated.wire import CallFrame, FrameReader, ReplyFrame, WireError, encode
 
-STEPS_BETWEEN_LOOKS: Final = 16
-"""Market events between two looks at the sockets: about a millisecond of work."""
+STEPS_BETWEEN_LOOKS: Final = 8
+"""Market events between two looks at the sockets: well below a millisecond of work."""
 WAIT_S_MAX: Final = 0.5
 UNSENT_BYTES_MAX: Final = 64_000_000
 """A client that reads nothing for so long is cut off."""
@@ -139,6 +139,9 @@ class Server:
             line, _ = self._listener.accept()
         except OSError:
             return  # It went away again before we looked.
+        if self._client is not None:
+            # What the one before had sent has arrived: an order of a client that died is an order.
+            self._receive()
         self._drop_client()
         self._client = _Client(line)
         self._selector.register(line, selectors.EVENT_READ)

@@ -162,13 +162,15 @@ def _decode(payload: bytes) -> Frame:
         if kind == _REAL:
             return _decode_real(body)
         return _from_values(kind, json.loads(body))
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise WireError(f"a frame of kind {kind} that cannot be read: {error}") from error
 
 
 def _decode_real(body: bytes) -> RealFrame:
     code_length, type_length = body[0], body[1]
     text = _REAL_HEAD.size + code_length
+    if len(body) < text + type_length:
+        raise ValueError("shorter than it says")
     return RealFrame(
         code=body[_REAL_HEAD.size : text].decode(),
         real_type=body[text : text + type_length].decode(),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kiwoom.market import Nanos, Now, WallNanos
 from kiwoom.simulated.account import Account, Holding, Rates
 from kiwoom.simulated.broker import BrokerSettings, SimulatedBroker
 from kiwoom.simulated.control import DirectLink, SimulatedControl
@@ -103,8 +104,8 @@ class VirtualClock:
         self.mono = 5_000_000_000
         self.wall = wall
 
-    def read(self) -> tuple[int, int]:
-        return self.mono, self.wall
+    def now(self) -> Now:
+        return Now(Nanos(self.mono), WallNanos(self.wall))
 
     def move_to(self, wall: int) -> None:
         assert wall >= self.wall
