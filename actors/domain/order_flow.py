@@ -72,7 +72,6 @@ class OrderFlow:
 
     def submitted(self, order: TrackedOrder, at: Nanos) -> None:
         order.machine.fire(OrderTrigger.TAKE)
-        order.returned = at
         if not order.is_over:
             self._tell(order, OrderSubmitted(order.command.pair_id, order.cl_ord_id, at))
 

@@ -64,10 +64,10 @@ class OrderReports:
     def called(self, tracked: TrackedOrder | TrackedCancel, event: OrderCalled, now: Now) -> None:
         if tracked.returned:
             return  # a call returns once
+        tracked.returned = event.at
         if event.code < 0:
             self._turned_away(tracked, event, now)
             return
-        tracked.returned = event.at
         if isinstance(tracked, TrackedCancel):
             if tracked.state is CancelState.CALLED:
                 tracked.state = CancelState.SENT
