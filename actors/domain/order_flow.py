@@ -263,6 +263,13 @@ class OrderFlow:
         if tracked.last_event is not None:
             self._tell(tracked, tracked.last_event)
 
+    def show_resting(self, shard: int) -> None:
+        """To a shard that was started again: everything of ours that rests."""
+        for (symbol, venue, side, price), qty in self._resting.items():
+            entry = self._symbols[symbol]
+            if entry.shard == shard:
+                self._out.send(Role.MARKET_DATA, OwnResting(entry.index, venue, side, price, qty), shard)
+
     def stop(self, text: str, now: Now) -> None:
         """An order's state is no longer understood: no entry until a reconciliation; hedges and cancels go on."""
         self._out.record(plain_row(EventType.SERVER_MESSAGE, now, reason="UNCLEAR", message_text=text))

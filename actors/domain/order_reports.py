@@ -153,7 +153,7 @@ class OrderReports:
             case ReportKind.CLEARED:
                 self._end(order, report, Shares(report.cum_qty), now)
             case ReportKind.CONFIRMED:
-                self._end(order, report, order.cum_qty, now)
+                self._end(order, report, _filled_by_confirmation(order, report), now)
             case ReportKind.REJECTED:
                 self._exchange_reject(order, report, now)
             case ReportKind.UNKNOWN:

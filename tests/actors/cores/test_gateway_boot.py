@@ -2,9 +2,10 @@
 
 import pytest
 
+from actors.domain.order import KnownOrder, OrderState
 from actors.effects import Role, Send
 from actors.messages.journal import EventType
-from actors.messages.market_data import FeedEnded, LimitsKnown, SymbolHalted, VenueOpen
+from actors.messages.market_data import FeedEnded, LimitsKnown, OwnResting, SymbolHalted, VenueOpen
 from actors.messages.orders import DoubtResolved, DoubtVerdict, OrderFilled
 from actors.messages.pairs import AccountSnapshot
 from actors.messages.session import (
@@ -18,6 +19,7 @@ from actors.messages.session import (
     UnregisterFeeds,
     VenueAlive,
 )
+from actors.messages.supervision import ResendState
 from actors.messages.throttle import QueryGranted, RequestQuery
 from kiwoom.control import (
     Connect,
@@ -37,7 +39,7 @@ from kiwoom.control import (
     UnregisterReal,
     ViChanged,
 )
-from kiwoom.market import MS, SECOND, Nanos, Side, Venue, WallNanos, Won, midnight
+from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos, Won, midnight
 from tests.support.gateway_stage import (
     ACCOUNT,
     HOUR,
@@ -479,3 +481,64 @@ def test_an_idle_core_does_not_wake_for_nothing() -> None:
     deadline = stage.core.next_deadline()
     assert deadline is not None
     assert deadline - stage.mono > HOUR
+
+
+# --- actors that were started again -----------------------------------------------------------------------------------
+
+
+def test_a_new_shard_is_told_limits_halts_venues_and_what_of_ours_rests() -> None:
+    stage = Stage.up().hedge_working().hears(ViChanged(Nanos(1), SAMSUNG, Venue.KRX, True)).forgets()
+    stage.hears(ResendState("market_data", 0)).says(
+        Send(Role.MARKET_DATA, LimitsKnown(((0, Won(49_000), Won(91_000)),)), 0),
+        Send(Role.MARKET_DATA, SymbolHalted(0, Venue.KRX, True, "volatility interruption"), 0),
+        Send(Role.MARKET_DATA, VenueOpen(Venue.KRX, True), 0),
+        Send(Role.MARKET_DATA, VenueOpen(Venue.NXT, True), 0),
+        Send(Role.MARKET_DATA, OwnResting(0, Venue.NXT, Side.SELL, Won(70_300), Shares(1)), 0),
+    )
+    stage.hears(ResendState("market_data", 1))
+    assert [type(send.message) for send in stage.take_sends()] == [LimitsKnown, VenueOpen, VenueOpen]
+
+
+def test_a_new_sessionstate_is_told_how_line_and_feeds_stand() -> None:
+    stage = Stage.up().hears(ResendState("session_state", 0)).says(Send(Role.SESSION_STATE, BrokerStatus(True, "")))
+    stage.hears(RegisterFeeds()).forgets()
+    for screen in ("1001", "1002"):
+        stage.hears(RealCalled(stage.stamp(), screen, 0))
+    stage.forgets().hears(ResendState("session_state", 0))
+    assert stage.take_to(Role.SESSION_STATE) == [BrokerStatus(True, ""), FeedsRegistered(4, 2)]
+
+
+def test_a_new_router_gets_a_fresh_snapshot_from_the_broker() -> None:
+    stage = Stage.up().hears(ResendState("router", 0)).goes_up(holdings=((SAMSUNG, 4, 3),))
+    (snapshot,) = stage.take_to(Role.ROUTER)
+    assert snapshot.holdings == ((SAMSUNG, 4, 3),)
+
+
+def test_an_actor_started_again_during_the_boot_is_told_at_its_end() -> None:
+    stage = Stage.off().hears(ConnectBroker()).forgets().hears(ResendState("router", 0))
+    stage.says().calls()
+
+
+def test_what_the_account_no_longer_lists_can_no_longer_be_sold() -> None:
+    stage = Stage.up().hears(ConnectBroker()).goes_up(holdings=((HYNIX, 1, 1),)).forgets()
+    stage.hears(hedge())
+    assert [event.reason.value for event in stage.take_events()] == ["UNCOVERED_SALE"]
+
+
+def test_a_purchase_that_the_first_snapshot_contains_is_not_counted_again() -> None:
+    """Restarted with a live purchase: the holdings hold it already, and then its report comes."""
+    order = KnownOrder(
+        command=entry(),
+        state=OrderState.WORKING,
+        order_no="0000101",
+        screen_no="4001",
+        attempted=Nanos(1),
+        attempted_wall=WallNanos(TEN_O_CLOCK),
+        returned=Nanos(1),
+        cum_qty=Shares(0),
+        amount=0,
+        exec_ids=(),
+    )
+    stage = Stage.up(known=(order,), holdings=((SAMSUNG, 1, 1),), open_rows=(open_row("0000101"),))
+    stage.filled("0000101", "X1").forgets().hears(hedge(qty=Shares(2)))
+    assert [event.reason.value for event in stage.take_events()] == ["UNCOVERED_SALE"]
