@@ -469,6 +469,8 @@ class PairManagerCore:
             self._ask_later(order)
             return
         if reason is RefusalReason.DUPLICATE and order.repeated:
+            order.submitted = True  # the first reached the Gateway, whose word on it was lost
+            order.doubt(ask_at=self._at)
             return
         pair.detail = f"{reason.value} {event.text}".strip()
         if reason is RefusalReason.DISCONNECTED:
@@ -576,10 +578,7 @@ class PairManagerCore:
                 elif order.submitted or order.command.leg == _ENTRY_LEG:
                     self._doubt_number(pair, order)
                 else:
-                    # Given again under its own id: the Gateway takes an id once, a refusal included (SPEC 9).
-                    order.repeated = True
-                    order.due = Nanos(now.mono + self._settings.silence_ns)
-                    self._out.append(Send(Role.THROTTLER, order.command))
+                    order.due = self._repeat(order, now)
             if order.cancel_due is not None and order.cancel_due <= now.mono:
                 order.cancel_id = order.cancel_due = None
                 order.stuck = True
@@ -716,12 +715,25 @@ class PairManagerCore:
 
     def _ask_doubted(self, pair: _Pair, now: Now) -> None:
         for order in pair.orders.values():
-            if order.doubted and order.ask_at is not None and order.ask_at <= now.mono:
-                order.asked = True
-                order.ask_at = Nanos(now.mono + self._settings.silence_ns)
-                command = order.command
-                query = QueryOrder(command.cl_ord_id, command.pair_id, command.slot, command.symbol)
-                self._out.append(Send(Role.THROTTLER, query))
+            if not order.doubted or order.ask_at is None or order.ask_at > now.mono:
+                continue
+            if not order.submitted and order.command.leg == _HEDGE_LEG:
+                order.ask_at = self._repeat(order, now)  # nobody could tell what became of what was never sent
+                continue
+            order.asked = True
+            order.ask_at = Nanos(now.mono + self._settings.silence_ns)
+            command = order.command
+            query = QueryOrder(command.cl_ord_id, command.pair_id, command.slot, command.symbol)
+            self._out.append(Send(Role.THROTTLER, query))
+
+    def _repeat(self, order: PairOrder, now: Now) -> Nanos:
+        """Give a hedge again of which nothing was heard. The Gateway takes an id once, a refusal included (SPEC 9).
+
+        Returns when to do so again.
+        """
+        order.repeated = True
+        self._out.append(Send(Role.THROTTLER, order.command))
+        return Nanos(now.mono + self._settings.silence_ns)
 
     def _look_out(self, pair: _Pair, now: Now) -> None:
         """While an open quantity waits for a moment or a venue, say when to look again."""
