@@ -15,7 +15,7 @@ from typing import Final, assert_never
 from actors.domain.boot import Boot, BootKey, BootSettings, BootStep
 from actors.domain.doubt_desk import DoubtDesk, DoubtKey
 from actors.domain.enquiries import Enquiries, Enquiry, EnquiryDone
-from actors.domain.feeds import Feeds
+from actors.domain.feeds import Feeds, FeedState
 from actors.domain.holdings import Holdings
 from actors.domain.order import KnownOrder, restored
 from actors.domain.order_commands import Desk, OrderCommands
@@ -43,6 +43,7 @@ from actors.messages.session import (
     UnregisterFeeds,
     VenueAlive,
 )
+from actors.messages.supervision import ResendState
 from actors.messages.throttle import QueryGranted
 from kiwoom.control import (
     AccountWindowClosed,
@@ -63,7 +64,7 @@ from kiwoom.control import (
     TrCalled,
     ViChanged,
 )
-from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Symbol, Venue, WallNanos
+from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, WallNanos
 
 GatewayMessage = (
     PlaceOrder
@@ -75,6 +76,7 @@ GatewayMessage = (
     | RegisterFeeds
     | UnregisterFeeds
     | QueryGranted
+    | ResendState
     | ControlEvent
 )
 
@@ -209,6 +211,8 @@ class GatewayCore:
                 self._feeds.unregister()
             case QueryGranted():
                 self._enquiries.granted(message.query_id)
+            case ResendState():
+                self._resend(message, now)
             case _:
                 self._control_event(message, now)
         return self._settle(now)
@@ -320,17 +324,16 @@ class GatewayCore:
     # --- start and reconciliation -------------------------------------------------------------------------------------
 
     def _up(self, now: Now) -> None:
-        """Everything is known: say so to everyone, then bring our live orders to what the broker's lists prove."""
+        """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
         account = self._boot.account
         self._desk.limits = account.limits
-        self._holdings.reset()
-        for symbol, held, sellable in account.holdings:
-            live = tuple(self._orders.open_orders(symbol))
-            self._holdings.reported(symbol, held, sellable, live)
+        self._take_holdings()
+        self._flow.trouble = ""
+        self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
         self._external.clear()
         conflicted: dict[Symbol, None] = {}
         for row in account.open_rows:
-            if row.leaves_qty > 0 and not self._is_ours(row.order_no, row.symbol):
+            if row.leaves_qty > 0 and not self._orders.is_ours(row.order_no):
                 self._external[row.order_no] = None
                 conflicted[row.symbol] = None
         extra = (
@@ -339,36 +342,67 @@ class GatewayCore:
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),
         )
-        self._flow.trouble = ""
         self._out.record(plain_row(EventType.RECONCILED, now, extra=extra))
-        snapshot = AccountSnapshot(
-            account=self._desk.account,
-            server=account.server,
-            holdings=account.holdings,
-            cash_won=account.cash_won,
-            limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
-            tradable=account.tradable,
-            conflicted=tuple(conflicted),
+        self._out.send(
+            Role.ROUTER,
+            AccountSnapshot(
+                account=self._desk.account,
+                server=account.server,
+                holdings=account.holdings,
+                cash_won=account.cash_won,
+                limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
+                tradable=account.tradable,
+                conflicted=tuple(conflicted),
+            ),
         )
-        self._out.send(Role.ROUTER, snapshot)
-        self._show_limits()
-        self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
-        self._out.send(Role.SESSION_STATE, BrokerStatus(True, ""))
-        if self._feeds.wanted:
+        for shard in range(len(self._settings.symbols.screens)):
+            self._show_limits(shard)
+        self._show_status()
+        if self._feeds.state is FeedState.REGISTERING:
             self._feeds.register()
 
-    def _is_ours(self, order_no: str, symbol: Symbol) -> bool:
-        """An order of ours without a number may be behind a number that we do not know."""
-        return self._orders.is_ours(order_no) or bool(self._orders.candidates(symbol))
+    def _take_holdings(self) -> None:
+        """What the account does not list it no longer holds."""
+        listed = {symbol: (held, sellable) for symbol, held, sellable in self._boot.account.holdings}
+        for symbol in (*listed, *(each for each in self._holdings.symbols() if each not in listed)):
+            held, sellable = listed.get(symbol, (Shares(0), Shares(0)))
+            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol))
 
-    def _show_limits(self) -> None:
-        for shard in range(len(self._settings.symbols.screens)):
-            limits = tuple(
-                (entry.index, *self._desk.limits[entry.symbol])
-                for entry in self._settings.symbols.of_shard(shard)
-                if entry.symbol in self._desk.limits
-            )
-            self._out.send(Role.MARKET_DATA, LimitsKnown(limits), shard)
+    def _resend(self, message: ResendState, now: Now) -> None:
+        """Everything that an actor was told since the start and must know to go on."""
+        if self._boot.step is not BootStep.UP:
+            return  # the end of the boot tells everyone
+        match Role(message.name):
+            case Role.SESSION_STATE:
+                self._show_status()
+                if self._feeds.state is FeedState.ON:
+                    self._feeds.say_registered()
+            case Role.ROUTER:
+                self._boot.start()  # its cash and holdings must be the broker's of now, not of this morning
+            case Role.MARKET_DATA:
+                self._show_limits(message.index)
+                for (symbol, venue), reason in self._desk.halts.items():
+                    entry = self._entries[symbol]
+                    if entry.shard == message.index:
+                        halted = SymbolHalted(entry.index, venue, True, reason)
+                        self._out.send(Role.MARKET_DATA, halted, entry.shard)
+                for venue in VENUES:
+                    is_open = VenueOpen(venue, self._hours.is_open(venue, now.wall))
+                    self._out.send(Role.MARKET_DATA, is_open, message.index)
+                self._flow.show_resting(message.index)
+            case _:
+                pass  # the others know nothing from here that does not come again
+
+    def _show_status(self) -> None:
+        self._out.send(Role.SESSION_STATE, BrokerStatus(not self._flow.trouble, self._flow.trouble))
+
+    def _show_limits(self, shard: int) -> None:
+        limits = tuple(
+            (entry.index, *self._desk.limits[entry.symbol])
+            for entry in self._settings.symbols.of_shard(shard)
+            if entry.symbol in self._desk.limits
+        )
+        self._out.send(Role.MARKET_DATA, LimitsKnown(limits), shard)
 
     def _remember(self, known: KnownOrder) -> None:
         order = restored(known)

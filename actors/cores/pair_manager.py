@@ -148,6 +148,8 @@ class _Pair:
     flattened: bool = False
     escalated: bool = False
     excess: int = 0
+    """Shares that filled although they had been called over, or by an order unknown here: only these can make a hedge
+    that lives one too many, which is then cancelled."""
     rejects: int = 0
     timeouts: int = 0
     path: list[str] = field(default_factory=list)
@@ -369,6 +371,8 @@ class PairManagerCore:
 
     def _book_event(self, pair: _Pair, event: OrderEvent) -> None:
         order = pair.orders.get(event.cl_ord_id)
+        if order is not None and not order.leaves and not isinstance(event, OrderFilled):
+            return  # it is over; what comes now is late or a repeat
         match event:
             case OrderFilled():
                 if not pair.ledger.knows(event):
@@ -396,7 +400,7 @@ class PairManagerCore:
                     order.release(event.canceled_qty)
                     self._failed_in_part(pair, order)
             case OrderTimedOut():
-                if order is not None and not order.numbered and not order.doubted and order.leaves:
+                if order is not None and not order.numbered and not order.doubted:
                     order.submitted = True
                     self._doubt_number(pair, order)
             case OrderStuck():
@@ -411,13 +415,11 @@ class PairManagerCore:
         pair.ledger.take(fill)
         order = pair.orders.get(fill.cl_ord_id)
         if order is None:
-            # An order of the parent, or of this manager's predecessor: nobody here counted on it.
-            pair.excess += fill.fill_qty
+            # An order of the parent, or of this manager's predecessor, on which the orders that live did not count.
+            pair.excess += fill.fill_qty if pair.hedges or not pair.entry_over else 0
             return
-        excess = order.fill(fill.fill_qty)
-        if order.command.leg == _HEDGE_LEG:
-            pair.excess += excess
-            pair.flattened |= order.command.kind is OrderKind.FLATTEN
+        pair.excess += order.fill(fill.fill_qty)
+        pair.flattened |= order.command.kind is OrderKind.FLATTEN
         if order.filled == fill.fill_qty or not order.numbered:
             self._numbered(pair, order)
 
@@ -426,7 +428,7 @@ class PairManagerCore:
             for target in pair.orders.values():
                 if target.cancel_id == event.cl_ord_id:
                     target.cancel_due = self._later(pair.plan.cancel_ns + self._settings.gateway_grace_ns)
-        elif not order.submitted and order.leaves:
+        elif not order.submitted:
             order.submitted = True
             order.due = self._later(self._settings.ack_ns + self._settings.gateway_grace_ns)
 
@@ -439,7 +441,7 @@ class PairManagerCore:
             order.due = self._later(pair.plan.ioc_end_ns) if order.takes else None
             if order.doubted:
                 order.trust()
-                order.rests = not order.takes
+                order.rests = not order.takes and order.cancel_id is None
         elif order.due is not None:
             order.due = max(order.due, self._later(pair.plan.ioc_end_ns))
 
@@ -469,6 +471,8 @@ class PairManagerCore:
             self._ask_later(order)
             return
         if reason is RefusalReason.DUPLICATE and order.repeated:
+            order.submitted = True  # the first reached the Gateway, whose word on it was lost
+            order.doubt(ask_at=self._at)
             return
         pair.detail = f"{reason.value} {event.text}".strip()
         if reason is RefusalReason.DISCONNECTED:
@@ -516,7 +520,7 @@ class PairManagerCore:
             order.stuck = True
             order.doubt(ask_at=self._at)
         elif not isinstance(event, OrderRefused) and event.overload:
-            order.rests = True
+            order.rests = not order.doubted  # if it is in doubt, the answer to the query decides
         else:
             # It filled, it ended, or the cancel was wrong: the word on that is on its way. If not, ask.
             order.doubt(ask_at=self._later(pair.plan.cancel_ns))
@@ -524,8 +528,6 @@ class PairManagerCore:
                 pair.machine.fire(T.CANCEL_TURNED_AWAY)
 
     def _resolved(self, pair: _Pair, order: PairOrder, event: DoubtResolved) -> None:
-        if not order.leaves:
-            return
         match event.verdict:
             case DoubtVerdict.ENDED:
                 order.release_rest()
@@ -576,10 +578,7 @@ class PairManagerCore:
                 elif order.submitted or order.command.leg == _ENTRY_LEG:
                     self._doubt_number(pair, order)
                 else:
-                    # Given again under its own id: the Gateway takes an id once, a refusal included (SPEC 9).
-                    order.repeated = True
-                    order.due = Nanos(now.mono + self._settings.silence_ns)
-                    self._out.append(Send(Role.THROTTLER, order.command))
+                    order.due = self._repeat(order, now)
             if order.cancel_due is not None and order.cancel_due <= now.mono:
                 order.cancel_id = order.cancel_due = None
                 order.stuck = True
@@ -618,7 +617,7 @@ class PairManagerCore:
             return T.ENTRY_OVERDUE if pair.entry.doubted else None
         if pair.ledger.open:
             return self._trigger_of_fills(pair, now)
-        return T.ENTRY_REFUSED if pair.entry.turned_down else T.ENTRY_EMPTY
+        return T.ENTRY_REFUSED if pair.entry.turned_down and not pair.ledger.bought else self._trigger_of_end(pair)
 
     def _trigger_of_end(self, pair: _Pair) -> PairTrigger:
         if pair.ledger.bought == 0:
@@ -716,12 +715,25 @@ class PairManagerCore:
 
     def _ask_doubted(self, pair: _Pair, now: Now) -> None:
         for order in pair.orders.values():
-            if order.doubted and order.ask_at is not None and order.ask_at <= now.mono:
-                order.asked = True
-                order.ask_at = Nanos(now.mono + self._settings.silence_ns)
-                command = order.command
-                query = QueryOrder(command.cl_ord_id, command.pair_id, command.slot, command.symbol)
-                self._out.append(Send(Role.THROTTLER, query))
+            if not order.doubted or order.ask_at is None or order.ask_at > now.mono:
+                continue
+            if not order.submitted and order.command.leg == _HEDGE_LEG:
+                order.ask_at = self._repeat(order, now)  # nobody could tell what became of what was never sent
+                continue
+            order.asked = True
+            order.ask_at = Nanos(now.mono + self._settings.silence_ns)
+            command = order.command
+            query = QueryOrder(command.cl_ord_id, command.pair_id, command.slot, command.symbol)
+            self._out.append(Send(Role.THROTTLER, query))
+
+    def _repeat(self, order: PairOrder, now: Now) -> Nanos:
+        """Give a hedge again of which nothing was heard. The Gateway takes an id once, a refusal included (SPEC 9).
+
+        Returns when to do so again.
+        """
+        order.repeated = True
+        self._out.append(Send(Role.THROTTLER, order.command))
+        return Nanos(now.mono + self._settings.silence_ns)
 
     def _look_out(self, pair: _Pair, now: Now) -> None:
         """While an open quantity waits for a moment or a venue, say when to look again."""

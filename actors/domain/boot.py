@@ -61,6 +61,16 @@ class Question(Enum):
     VI = "the VI registration"
 
 
+_TRS: Final[dict[Question, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
+    Question.HOLDINGS: (broker_codes.HOLDINGS_TR, broker_codes.HOLDING_FIELDS, ()),
+    Question.CASH: (broker_codes.CASH_TR, (), broker_codes.CASH_FIELDS),
+    Question.OPEN_ORDERS: (broker_codes.OPEN_ORDERS_TR, broker_codes.OPEN_FIELDS, ()),
+    Question.FILLS: (broker_codes.FILLS_TR, broker_codes.FILL_FIELDS, ()),
+    Question.VI: (broker_codes.VI_TR, (), ()),
+}
+"""What is read of each answer: the TR, the fields of its rows, those of its head."""
+
+
 @dataclass(frozen=True, slots=True)
 class BootKey:
     question: Question
@@ -108,6 +118,8 @@ class Boot:
         self._attempt = 0
         self._failures = 0
         self._line_is_up = False
+        self._usable = False
+        """The account was known once since the line came up: hedges and cancels may go on while we look again."""
         self._waiting: list[object] = []
         self._registering: list[str] = []
         self._due: Nanos | None = None
@@ -121,14 +133,14 @@ class Boot:
         if self.step in (BootStep.IDLE, BootStep.PAUSING, BootStep.GIVEN_UP):
             self._try()
         elif self.step is BootStep.UP:
-            # The line is good: hedges and cancels go on while we look.
-            self._out.send(Role.SESSION_STATE, BrokerStatus(False, "reconciling with the broker"))
+            self._say_down("reconciling with the broker")
             self._read_login()
 
     def connected(self, event: Connected, now: Now) -> bool:
         """True: a line was lost that had been up, and what was asked on it will not be answered."""
         was_up = self._line_is_up
         self._line_is_up = event.error == 0
+        self._usable = False
         if event.error == 0:
             if was_up:
                 self._say_down("logged in again: reconciling with the broker")
@@ -204,6 +216,7 @@ class Boot:
             return False
         self.step = BootStep.UP
         self._failures = 0
+        self._usable = True
         self._desk.disconnected = ""
         return True
 
@@ -248,7 +261,8 @@ class Boot:
         self._say_down(text)
 
     def _say_down(self, text: str) -> None:
-        self._desk.disconnected = text
+        if not self._usable:
+            self._desk.disconnected = text
         self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
 
     def _register(self) -> None:
@@ -264,77 +278,35 @@ class Boot:
     def _enquiries(self) -> tuple[Enquiry, ...]:
         account = self._desk.account
         symbols = [entry.symbol for entry in self._symbols.entries]
-        watchlists = [
-            tuple(symbols[start : start + CODES_PER_SCREEN_MAX])
-            for start in range(0, len(symbols), CODES_PER_SCREEN_MAX)
-        ]
         asked: list[Enquiry] = []
-        for codes in watchlists:
-            request = RequestWatchlist(
-                self._rq_name(len(asked)), codes, self._screen(len(asked)), broker_codes.LIMIT_FIELDS
-            )
-            asked.append(Enquiry(self._key(Question.LIMITS), request, urgent=False))
-        asked.append(
-            self._tr(
-                len(asked),
-                Question.HOLDINGS,
-                broker_codes.HOLDINGS_TR,
-                broker_codes.holdings_inputs(account),
-                fields=broker_codes.HOLDING_FIELDS,
-            )
-        )
-        asked.append(
-            self._tr(
-                len(asked),
-                Question.CASH,
-                broker_codes.CASH_TR,
-                broker_codes.cash_inputs(account),
-                single=broker_codes.CASH_FIELDS,
-            )
-        )
+        for start in range(0, len(symbols), CODES_PER_SCREEN_MAX):
+            codes = tuple(symbols[start : start + CODES_PER_SCREEN_MAX])
+            number = len(asked)
+            watchlist = RequestWatchlist(self._rq_name(number), codes, self._screen(number), broker_codes.LIMIT_FIELDS)
+            asked.append(Enquiry(self._key(Question.LIMITS), watchlist, urgent=False))
+        holdings, cash = broker_codes.holdings_inputs(account), broker_codes.cash_inputs(account)
+        asked.append(self._tr(len(asked), Question.HOLDINGS, holdings))
+        asked.append(self._tr(len(asked), Question.CASH, cash))
         for venue in VENUES:
-            asked.append(
-                self._tr(
-                    len(asked),
-                    Question.OPEN_ORDERS,
-                    broker_codes.OPEN_ORDERS_TR,
-                    broker_codes.open_orders_inputs(account, venue, None),
-                    fields=broker_codes.OPEN_FIELDS,
-                    venue=venue,
-                )
-            )
+            inputs = broker_codes.open_orders_inputs(account, venue, None)
+            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, inputs, venue))
         for venue in VENUES:
-            asked.append(
-                self._tr(
-                    len(asked),
-                    Question.FILLS,
-                    broker_codes.FILLS_TR,
-                    broker_codes.fills_inputs(account, venue, None),
-                    fields=broker_codes.FILL_FIELDS,
-                    venue=venue,
-                )
-            )
-        asked.append(self._tr(len(asked), Question.VI, broker_codes.VI_TR, broker_codes.vi_inputs()))
+            inputs = broker_codes.fills_inputs(account, venue, None)
+            asked.append(self._tr(len(asked), Question.FILLS, inputs, venue))
+        asked.append(self._tr(len(asked), Question.VI, broker_codes.vi_inputs()))
         return tuple(asked)
 
     def _tr(
-        self,
-        number: int,
-        question: Question,
-        code: str,
-        inputs: tuple[tuple[str, str], ...],
-        *,
-        fields: tuple[str, ...] = (),
-        single: tuple[str, ...] = (),
-        venue: Venue = Venue.KRX,
+        self, number: int, question: Question, inputs: tuple[tuple[str, str], ...], venue: Venue = Venue.KRX
     ) -> Enquiry:
+        code, fields, single_fields = _TRS[question]
         request = RequestTr(
             rq_name=self._rq_name(number),
             tr_code=code,
             inputs=inputs,
             screen_no=self._screen(number),
             fields=fields,
-            single_fields=single,
+            single_fields=single_fields,
         )
         return Enquiry(self._key(question, venue), request, urgent=False)
 

@@ -66,10 +66,13 @@ class Feeds:
             self._out.call(UnregisterReal(screen))
 
     def line_lost(self) -> None:
-        """Nothing can come any more; an unfinished unregistering is thereby done."""
+        """Nothing comes any more: an unfinished unregistering is thereby done, a registration is to be done again."""
         self._retry_at = None
+        self._open = []
         if self.state is FeedState.UNREGISTERING:
             self._say_ended()
+        elif self.wanted:
+            self.state = FeedState.REGISTERING
 
     def real_called(self, event: RealCalled, now: Now) -> bool:
         """True: every screen is registered now (or has failed for good)."""
@@ -90,6 +93,9 @@ class Feeds:
         self._say_registered(event, now)
         return True
 
+    def say_registered(self) -> None:
+        self._out.send(Role.SESSION_STATE, FeedsRegistered(*self._registered()))
+
     def next_deadline(self) -> Nanos | None:
         return self._retry_at
 
@@ -108,11 +114,16 @@ class Feeds:
 
     def _say_registered(self, event: RealCalled, now: Now) -> None:
         self.state = FeedState.ON
+        codes, screens = self._registered()
+        extra = (("codes", codes), ("screens", screens), ("failed", ",".join(self._failed)))
+        self._out.record(plain_row(EventType.FEEDS_REGISTERED, now, event.at, extra=extra))
+        self.say_registered()
+
+    def _registered(self) -> tuple[int, int]:
+        """(codes, screens) that are registered."""
         screens = [screen for screen in self._symbols.screens if screen not in self._failed]
         codes = sum(len(self._symbols.codes_of_shard(self._symbols.screens.index(each))) for each in screens)
-        extra = (("codes", codes), ("screens", len(screens)), ("failed", ",".join(self._failed)))
-        self._out.record(plain_row(EventType.FEEDS_REGISTERED, now, event.at, extra=extra))
-        self._out.send(Role.SESSION_STATE, FeedsRegistered(codes, len(screens)))
+        return codes, len(screens)
 
     def _say_ended(self) -> None:
         self.state = FeedState.OFF

@@ -33,14 +33,18 @@ class Holdings:
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
 
-    def reset(self) -> None:
-        """Before a new snapshot of the whole account."""
-        self._positions.clear()
+    def symbols(self) -> tuple[Symbol, ...]:
+        return tuple(self._positions)
 
     def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder]) -> None:
         """The broker's word. `live` are our open orders of the symbol."""
+        live = tuple(live)
         before = self._positions.get(symbol)
-        gained = held - before.held if before is not None else 0
+        if before is not None:
+            gained = held - before.held
+        else:
+            # The first word after a restart may contain purchases of orders that we still follow.
+            gained = held if any(order.side is Side.BUY for order in live) else 0
         contained = {o.cl_ord_id for o in live if o.side is Side.SELL and o.state is OrderState.WORKING}
         self._positions[symbol] = _Position(held, sellable, max(0, gained), contained)
 
@@ -72,7 +76,3 @@ class Holdings:
         all_leaves = sum(order.leaves_qty for order in sells)
         new_leaves = sum(order.leaves_qty for order in sells if order.cl_ord_id not in position.contained)
         return Shares(max(0, min(position.held - all_leaves, position.sellable - new_leaves)))
-
-    def snapshot(self) -> tuple[tuple[Symbol, Shares, Shares], ...]:
-        """(symbol, held, sellable) as they stand now, in the order in which they were learnt."""
-        return tuple((s, Shares(p.held), Shares(p.sellable)) for s, p in self._positions.items())

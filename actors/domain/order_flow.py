@@ -72,7 +72,6 @@ class OrderFlow:
 
     def submitted(self, order: TrackedOrder, at: Nanos) -> None:
         order.machine.fire(OrderTrigger.TAKE)
-        order.returned = at
         if not order.is_over:
             self._tell(order, OrderSubmitted(order.command.pair_id, order.cl_ord_id, at))
 
@@ -263,6 +262,13 @@ class OrderFlow:
         """A command came again: its pair is told once more how the first stands. Nothing yet = it will be told."""
         if tracked.last_event is not None:
             self._tell(tracked, tracked.last_event)
+
+    def show_resting(self, shard: int) -> None:
+        """To a shard that was started again: everything of ours that rests."""
+        for (symbol, venue, side, price), qty in self._resting.items():
+            entry = self._symbols[symbol]
+            if entry.shard == shard:
+                self._out.send(Role.MARKET_DATA, OwnResting(entry.index, venue, side, price, qty), shard)
 
     def stop(self, text: str, now: Now) -> None:
         """An order's state is no longer understood: no entry until a reconciliation; hedges and cancels go on."""

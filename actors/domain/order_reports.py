@@ -64,10 +64,10 @@ class OrderReports:
     def called(self, tracked: TrackedOrder | TrackedCancel, event: OrderCalled, now: Now) -> None:
         if tracked.returned:
             return  # a call returns once
+        tracked.returned = event.at
         if event.code < 0:
             self._turned_away(tracked, event, now)
             return
-        tracked.returned = event.at
         if isinstance(tracked, TrackedCancel):
             if tracked.state is CancelState.CALLED:
                 tracked.state = CancelState.SENT
@@ -153,7 +153,7 @@ class OrderReports:
             case ReportKind.CLEARED:
                 self._end(order, report, Shares(report.cum_qty), now)
             case ReportKind.CONFIRMED:
-                self._end(order, report, order.cum_qty, now)
+                self._end(order, report, _filled_by_confirmation(order, report), now)
             case ReportKind.REJECTED:
                 self._exchange_reject(order, report, now)
             case ReportKind.UNKNOWN:

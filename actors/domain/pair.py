@@ -73,6 +73,7 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.ENTRY_TAKE_SENT, T.FILLS_TO_POST): S.HEDGE_POST_SENT,
     (S.ENTRY_TAKE_SENT, T.FILLS_TO_TAKE): S.HEDGE_IOC_SENT,  # hedge_ioc_only, flatten, or its end came after t_hedge
     (S.ENTRY_TAKE_SENT, T.ENTRY_OVERDUE): S.ENTRY_IN_DOUBT,
+    (S.ENTRY_TAKE_SENT, T.FLAT): S.PAIRED_DONE,  # closed by an order of this manager's predecessor
     # --- it may have filled, rest, or never have arrived: only proof ends it
     (S.ENTRY_IN_DOUBT, T.ENTRY_EMPTY): S.ENTRY_MISSED,  # a late rejection is proof of death too
     (S.ENTRY_IN_DOUBT, T.ENTRY_RESTING): S.ENTRY_IN_DOUBT,

@@ -67,6 +67,14 @@ class ActorFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ResendState:
+    """Supervisor -> Gateway: the actor of this name (a Role's value) and index was started again and knows nothing."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class AskStatus:
     pass
 

@@ -147,7 +147,7 @@ def open_row(
     leaves: int = 1,
     cum: int = 0,
     px: int = 0,
-    time: str = "100000",
+    time: str = "100100",
 ) -> tuple[str, ...]:
     """A row of opt10075 or opt10076, in the order of the requested fields."""
     numbers = (str(qty), f"+{price}", str(leaves), str(cum), f"-{px}" if px else "", time)
@@ -174,7 +174,7 @@ class Stage(Playbook):
         stage = cls.off(known, **changes)
         stage.hears(ConnectBroker()).goes_up(holdings=holdings, open_rows=open_rows, fill_rows=fill_rows)
         stage.hears(trading(armed=armed)).hears(PairAssigned(PAIR, SLOT, SAMSUNG))
-        return stage.forgets()
+        return stage.waits(2 * SECOND).forgets()  # the boot's queries have left the window
 
     def forgets(self) -> Self:
         self._unmatched.clear()

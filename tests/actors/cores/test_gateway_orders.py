@@ -213,7 +213,7 @@ def test_two_venues_may_use_the_same_number() -> None:
     assert (event.cl_ord_id, event.venue) == ("E1", Venue.KRX)
 
 
-# --- rejections ---------------------------------------------------------------------------------------------------------
+# --- rejections ------------------------------------------------------------------------------------------------------
 
 
 def test_a_call_turned_away_is_rejected_locally() -> None:
@@ -289,7 +289,7 @@ def test_a_rejected_order_that_turns_out_to_have_a_number_is_followed_and_stops_
     assert E.TRADE_FILL not in stage.row_types()
 
 
-# --- ends -----------------------------------------------------------------------------------------------------------------
+# --- ends ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("filled", [0, 1])
@@ -368,7 +368,7 @@ def test_more_filled_than_ordered_is_delivered_and_stops_trading() -> None:
     assert EventType.TRADE_FILL not in stage.row_types()
 
 
-# --- what we do not understand --------------------------------------------------------------------------------------------
+# --- what we do not understand ---------------------------------------------------------------------------------------
 
 
 def test_an_unknown_state_of_our_order_stops_entries_and_lets_hedges_pass() -> None:
@@ -399,7 +399,7 @@ def test_a_change_of_our_order_by_another_hand_stops_entries() -> None:
     assert [type(each) for each in stage.take_to(Role.SESSION_STATE)] == [BrokerStatus]
 
 
-# --- timers ---------------------------------------------------------------------------------------------------------------
+# --- timers ----------------------------------------------------------------------------------------------------------
 
 
 def test_no_number_in_200_ms_times_out_and_the_order_stays_tracked() -> None:
@@ -433,12 +433,12 @@ def test_a_fill_counts_as_acceptance() -> None:
     assert stage.take_events() == []
 
 
-# --- what others are told -------------------------------------------------------------------------------------------------
+# --- what others are told --------------------------------------------------------------------------------------------
 
 
 def test_the_shard_is_told_what_of_the_visible_size_is_ours() -> None:
     stage = Stage.up().hears(hedge(qty=Shares(3))).called("H1").numbered("H1", "0000102")
-    assert [each for each in stage.take_to(Role.MARKET_DATA)] == []
+    assert stage.take_to(Role.MARKET_DATA) == []
 
     def shown() -> list[int]:
         return [each.qty for each in stage.take_to(Role.MARKET_DATA)]

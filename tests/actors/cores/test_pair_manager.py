@@ -756,6 +756,18 @@ def test_a_hedge_of_which_nothing_is_heard_is_given_again_under_its_own_id() -> 
     assert book.ended().state is S.PAIRED_DONE
 
 
+def test_a_repeated_hedge_that_the_gateway_knows_already_is_asked_about() -> None:
+    book = Pair(replace(PLAN, t_hedge_ns=Nanos(20 * SECOND))).works("A1").sells(5).waits(3 * SECOND)
+    book.commands(entry(), hedge("B1", 5), hedge("B1", 5)).refused("B1", RefusalReason.DUPLICATE).commands(query("B1"))
+
+
+def test_a_post_lost_on_its_way_is_given_again_before_it_can_be_cancelled() -> None:
+    book = Pair().works("A1").sells(5).waits(SECOND).commands(entry(), hedge("B1", 5), cancel("C1", "B1"))
+    book.refused("C1", RefusalReason.UNKNOWN_TARGET).waits(300 * MS).commands(hedge("B1", 5))
+    book.submitted("B1").acked("B1").commands(cancel("C2", "B1"))
+    book.canceled("B1", 5, EndReason.BY_US).commands(ioc("B2", 5, price=72_500))
+
+
 def test_an_order_stuck_without_acceptance_changes_nothing_by_itself() -> None:
     book = Pair().works("A1").sells(5).submitted("B1").acked("B1")
     book.take_sends()
