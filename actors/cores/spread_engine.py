@@ -116,6 +116,7 @@ class _Watched:
         "pair_out",
         "quotes",
         "rates",
+        "released_at",
     )
 
     def __init__(self, entry: SymbolEntry, rates: Rates, half_ticks: int, *, buffer_is_own: bool) -> None:
@@ -138,6 +139,8 @@ class _Watched:
         self.flip_flops = 0
         """Fall-backs in minute `flip_minute` of the monotonic clock."""
         self.flip_minute = 0
+        self.released_at = 0
+        """When a wait (cooldown, hold, pair, block) last ended: the cause of a signal if no quote came since."""
 
 
 class SpreadEngineCore:
@@ -190,7 +193,7 @@ class SpreadEngineCore:
             case AttemptEnded():
                 effects.extend(self._hear_ended(message, now))
             case SymbolBlocked():
-                self._hear_blocked(message)
+                self._hear_blocked(message, now)
             case EdgeSettingsChanged():
                 effects.extend(self._hear_settings(message, now))
             case _:
@@ -235,7 +238,7 @@ class SpreadEngineCore:
             if watched.cooldown_until:
                 effects.append(self._clear_cooldown(watched, "disarmed", now))
             watched.held_until = 0
-            self._mark(watched)
+            self._release(watched, now.mono)
         self._waiting.clear()
         return tuple(effects)
 
@@ -261,12 +264,12 @@ class SpreadEngineCore:
         effects: Effects = ()
         if ended.outcome in _COOLDOWN_AFTER:
             effects = self._arm_cooldown(watched, ended.outcome.value, now)
-        self._release_waiting()
+        self._release_waiting(ended.at)
         if not watched.cooldown_until:
-            self._mark(watched)
+            self._release(watched, ended.at)
         return effects
 
-    def _hear_blocked(self, block: SymbolBlocked) -> None:
+    def _hear_blocked(self, block: SymbolBlocked, now: Now) -> None:
         """The Router's last word on a symbol counts; it knows all the reasons there are."""
         if block.symbol is None:
             self._all_blocked = block.blocked
@@ -278,7 +281,7 @@ class SpreadEngineCore:
             watched.blocked_until = block.until if block.blocked else None
             index = watched.entry.index
         if not block.blocked:
-            self._unblocked(index)
+            self._unblocked(index, now.mono)
         elif block.until is not None:
             self._wake_at(block.until, index)
 
@@ -297,8 +300,8 @@ class SpreadEngineCore:
             elif watched.cooldown_until > latest_end:
                 watched.cooldown_until = latest_end
                 self._wake_at(latest_end, watched.entry.index)
-            self._mark(watched)
-        self._release_waiting()
+            self._release(watched, now.mono)
+        self._release_waiting(now.mono)
         return tuple(effects)
 
     # --- time --------------------------------------------------------------------------------------------------------
@@ -312,36 +315,43 @@ class SpreadEngineCore:
         while self._wakes and self._wakes[0][0] <= now.mono:
             _, index = heappop(self._wakes)
             if index == ALL:
-                if self._all_blocked_until is not None and self._all_blocked_until <= now.mono:
+                until = self._all_blocked_until
+                if until is not None and until <= now.mono:
                     self._all_blocked, self._all_blocked_until = False, None
-                    self._unblocked(ALL)
+                    self._unblocked(ALL, until)
                 continue
             watched = self._watched[index]
             if 0 < watched.cooldown_until <= now.mono:
                 effects.append(self._clear_cooldown(watched, "elapsed", now))
             if 0 < watched.held_until <= now.mono:
-                watched.held_until = 0
                 self._waiting.pop(index, None)
-                self._mark(watched)
+                self._release(watched, watched.held_until)
+                watched.held_until = 0
             if 0 < watched.answer_by <= now.mono:
                 watched.pair_out = None
+                self._release(watched, watched.answer_by)
                 watched.answer_by = 0
-                self._mark(watched)
-            if watched.blocked_until is not None and watched.blocked_until <= now.mono:
+            until = watched.blocked_until
+            if until is not None and until <= now.mono:
                 watched.blocked, watched.blocked_until = False, None
-                self._unblocked(index)
+                self._unblocked(index, until)
         return effects
 
-    def _unblocked(self, index: int) -> None:
-        self._release_waiting()
+    def _unblocked(self, index: int, at: int) -> None:
+        self._release_waiting(at)
         for watched in self._watched if index == ALL else (self._watched[index],):
-            self._mark(watched)
+            self._release(watched, at)
 
-    def _release_waiting(self) -> None:
+    def _release_waiting(self, at: int) -> None:
         for index in self._waiting:
             self._watched[index].held_until = 0
-            self._mark(self._watched[index])
+            self._release(self._watched[index], at)
         self._waiting.clear()
+
+    def _release(self, watched: _Watched, at: int) -> None:
+        """A wait of this symbol ended at `at`: look again on the quotes there are."""
+        watched.released_at = max(watched.released_at, at)
+        self._mark(watched)
 
     def _mark(self, watched: _Watched) -> None:
         if not watched.dirty and watched.quotes is not NOTHING:
@@ -370,8 +380,8 @@ class SpreadEngineCore:
         return (Record(row),)
 
     def _clear_cooldown(self, watched: _Watched, reason: str, now: Now) -> Record:
+        self._release(watched, min(watched.cooldown_until, now.mono))
         watched.cooldown_until = 0
-        self._mark(watched)
         symbol = watched.entry.symbol
         return Record(
             Row(
@@ -469,6 +479,7 @@ class SpreadEngineCore:
             net_edge_mwon=edge.net_mwon,
             net_edge_centibps=edge.net_centibps,
             tick_recv=Nanos(max(quotes.krx_recv, quotes.nxt_recv)),
+            cause_at=Nanos(max(quotes.krx_recv, quotes.nxt_recv, watched.released_at)),
             at=now.mono,
             bids=(Won(quotes.krx_bid), Won(quotes.nxt_bid)),
             asks=(Won(quotes.krx_ask), Won(quotes.nxt_ask)),
@@ -486,21 +497,7 @@ class SpreadEngineCore:
             pair_id=signal.pair_id,
             symbol=signal.symbol,
             qty=self._settings.slice_qty,
-            extra=(
-                ("buy_venue", signal.buy_venue.value),
-                ("sell_venue", signal.sell_venue.value),
-                ("buy_ask", signal.buy_ask),
-                ("sell_bid", signal.sell_bid),
-                ("buy_size", signal.buy_size),
-                ("sell_size", signal.sell_size),
-                ("buy_cost_mwon", signal.buy_cost_mwon),
-                ("sell_cost_mwon", signal.sell_cost_mwon),
-                ("tax_mwon", signal.tax_mwon),
-                ("buffer_mwon", signal.buffer_mwon),
-                ("net_edge_mwon", signal.net_edge_mwon),
-                ("net_edge_bps", signal.net_edge_bps),
-                ("tick_recv_mono_ns", signal.tick_recv),
-            ),
+            extra=signal.figures,
         )
 
     def _counted(self, now: Now) -> Send:

@@ -88,9 +88,9 @@ class TelemetryCore:
             pairs_done=day.done,
             missed=day.ended_in("ENTRY_MISSED"),
             rejected=day.ended_in("ENTRY_REJECTED"),
-            escalated=sum(pair.escalated for pair in day.pairs.values()),
+            escalated=day.escalated,
             unhedged=day.unhedged,
-            partial_entries=sum(pair.partial_entry for pair in day.pairs.values()),
+            partial_entries=day.partial_entries,
             orders=len(day.orders),
             cancels=day.cancels,
             order_rejects=day.rejects.total() + day.cancel_rejects,
@@ -116,8 +116,9 @@ class TelemetryCore:
         to_signal: list[int] = []
         to_send: list[int] = []
         for pair in islice(reversed(day.pairs.values()), LATENCY_SAMPLES):
-            to_signal.append(pair.signal_at - pair.tick_recv)
-            if pair.entry_order:
+            if pair.signal_at:
+                to_signal.append(pair.signal_at - pair.cause_at)
+            if pair.signal_at and pair.entry_order:
                 to_send.append(day.orders[pair.entry_order].sent - pair.signal_at)
         recent = islice(reversed(day.orders.values()), LATENCY_SAMPLES)
         to_ack = [order.acked - order.sent for order in recent if order.acked]

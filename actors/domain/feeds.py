@@ -129,6 +129,5 @@ class Feeds:
         self.state = FeedState.OFF
         self._open = []
         self._out.send(Role.SESSION_STATE, FeedsUnregistered())
-        self._out.send(Role.SUPERVISOR, FeedsUnregistered())
         for shard in range(len(self._symbols.screens)):
             self._out.send(Role.MARKET_DATA, FeedEnded(), shard)

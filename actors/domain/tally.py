@@ -26,12 +26,16 @@ class OrderTiming:
 
 @dataclass(slots=True)
 class PairTally:
-    """One admitted pair. Times are monotonic ns."""
+    """One signal, and the pair that it became. Times are monotonic ns.
+
+    Rows of different actors stand in the journal in any order, so each row may be the first of its pair.
+    """
 
     pair_id: str
     symbol: str
-    tick_recv: int
-    signal_at: int
+    tick_recv: int = 0
+    cause_at: int = 0
+    signal_at: int = 0
     entry_order: str = ""
     entry_side: str = ""
     entry_filled: int = 0
@@ -60,8 +64,9 @@ class Money:
 
 @dataclass(slots=True)
 class DayTally:
+    """Everything counted. `pairs` holds the admitted ones only, in the order in which they were heard of."""
+
     signals: int = 0
-    admitted: int = 0
     not_admitted: Counter[str] = field(default_factory=Counter)
     pairs: dict[str, PairTally] = field(default_factory=dict)
     orders: dict[str, OrderTiming] = field(default_factory=dict)
@@ -79,11 +84,24 @@ class DayTally:
     money: Money = field(default_factory=Money)
     open_qty: dict[str, int] = field(default_factory=dict)
     """pair_id -> bought - sold, where it is not 0."""
-    _signals_waiting: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _waiting: dict[str, PairTally] = field(default_factory=dict)
+    """Signals whose fate no row has told yet."""
+
+    @property
+    def admitted(self) -> int:
+        return len(self.pairs)
 
     @property
     def live(self) -> int:
         return sum(pair.state not in ENDED_STATES for pair in self.pairs.values())
+
+    @property
+    def escalated(self) -> int:
+        return sum(pair.escalated for pair in self.pairs.values())
+
+    @property
+    def partial_entries(self) -> int:
+        return sum(pair.partial_entry for pair in self.pairs.values())
 
     def ended_in(self, state: str) -> int:
         return sum(pair.state == state for pair in self.pairs.values())
@@ -91,14 +109,12 @@ class DayTally:
     def add(self, row: Row) -> None:
         match row.event_type:
             case EventType.SIGNAL:
-                self.signals += 1
-                assert row.pair_id is not None
-                self._signals_waiting[row.pair_id] = (int(dict(row.extra)["tick_recv_mono_ns"]), row.ts_mono)
+                self._signalled(row)
             case EventType.ADMITTED:
-                self._admit(row)
+                self._pair(row)
             case EventType.NOT_ADMITTED:
                 self.not_admitted[row.reason or ""] += 1 + int(dict(row.extra).get("suppressed", 0))
-                self._signals_waiting.pop(row.pair_id or "", None)
+                self._waiting.pop(row.pair_id or "", None)
             case EventType.ORDER_SEND_ATTEMPT:
                 self._sent(row)
             case EventType.CANCEL_SEND_ATTEMPT:
@@ -123,10 +139,7 @@ class DayTally:
                 if pair is not None and row.cl_ord_id == pair.entry_order and pair.entry_filled:
                     pair.partial_entry = True
             case EventType.PAIR_STATE:
-                pair = self.pairs.get(row.pair_id or "")
-                if pair is not None and row.state is not None:
-                    pair.state = row.state
-                    pair.escalated |= row.state in ESCALATED_STATES
+                self._moved(row)
             case EventType.HEDGE_TIMEOUT:
                 self.hedge_timeouts += 1
             case EventType.PAIRED_DONE | EventType.FLATTENED | EventType.UNHEDGED:
@@ -134,40 +147,58 @@ class DayTally:
             case _:
                 pass  # the rest is not counted
 
-    def _admit(self, row: Row) -> None:
-        assert row.pair_id is not None
-        self.admitted += 1
-        tick_recv, signal_at = self._signals_waiting.pop(row.pair_id, (row.ts_mono, row.ts_mono))
-        self.pairs[row.pair_id] = PairTally(row.pair_id, row.symbol or "", tick_recv, signal_at)
+    def _pair(self, row: Row) -> PairTally:
+        """The admitted pair that this row is about; the row is proof of its admission."""
+        pair_id = row.pair_id or ""
+        pair = self.pairs.get(pair_id)
+        if pair is None:
+            pair = self._waiting.pop(pair_id, None) or PairTally(pair_id, row.symbol or "")
+            self.pairs[pair_id] = pair
+        return pair
+
+    def _signalled(self, row: Row) -> None:
+        self.signals += 1
+        pair_id = row.pair_id or ""
+        pair = self.pairs.get(pair_id)
+        if pair is None:
+            pair = self._waiting[pair_id] = PairTally(pair_id, row.symbol or "")
+        figures = dict(row.extra)
+        pair.signal_at = row.ts_mono
+        pair.tick_recv = int(figures["tick_recv_mono_ns"])
+        pair.cause_at = int(figures.get("cause_mono_ns", pair.tick_recv))
 
     def _sent(self, row: Row) -> None:
         assert row.cl_ord_id is not None
-        self.orders[row.cl_ord_id] = OrderTiming(row.pair_id or "", row.leg or "", row.ts_mono)
+        pair = self._pair(row)
+        self.orders[row.cl_ord_id] = OrderTiming(pair.pair_id, row.leg or "", row.ts_mono)
         self.sends.append((row.ts_mono, "entry" if row.leg == "A" else "other"))
-        pair = self.pairs.get(row.pair_id or "")
-        if pair is not None and row.leg == "A" and not pair.entry_order:
+        if row.leg == "A" and not pair.entry_order:
             pair.entry_order = row.cl_ord_id
             pair.entry_side = row.side or ""
 
     def _filled(self, row: Row) -> None:
-        signed = (row.fill_qty or 0) * (1 if row.side == "BUY" else -1)
         if row.side == "BUY":
             self.money.bought += (row.fill_qty or 0) * (row.fill_px or 0)
-        pair_id = row.pair_id or ""
-        self.open_qty[pair_id] = self.open_qty.get(pair_id, 0) + signed
-        if not self.open_qty[pair_id]:
-            del self.open_qty[pair_id]
-        pair = self.pairs.get(pair_id)
-        if pair is not None and row.cl_ord_id == pair.entry_order:
+        pair = self._pair(row)
+        signed = (row.fill_qty or 0) * (1 if row.side == "BUY" else -1)
+        self.open_qty[pair.pair_id] = self.open_qty.get(pair.pair_id, 0) + signed
+        if not self.open_qty[pair.pair_id]:
+            del self.open_qty[pair.pair_id]
+        if row.cl_ord_id == pair.entry_order:
             pair.entry_filled += row.fill_qty or 0
 
+    def _moved(self, row: Row) -> None:
+        assert row.state is not None
+        pair = self._pair(row)
+        pair.state = row.state
+        pair.escalated |= row.state in ESCALATED_STATES
+
     def _ended(self, row: Row) -> None:
-        extra = dict(row.extra)
-        self.money.add(extra)
-        pair = self.pairs.get(row.pair_id or "")
-        if pair is not None:
-            pair.net_won += int(extra["net_krw"])
-            pair.unhedged_ms = int(extra["unhedged_ms"])
+        figures = dict(row.extra)
+        self.money.add(figures)
+        pair = self._pair(row)
+        pair.net_won += int(figures["net_krw"])
+        pair.unhedged_ms = int(figures["unhedged_ms"])
         if row.event_type is EventType.PAIRED_DONE:
             self.done += 1
         elif row.event_type is EventType.FLATTENED:

@@ -1,8 +1,10 @@
 """One session's journal (and ledger, in paper) to the figures of run.json and report.json. Pure.
 
-Latencies are over all admitted signals whose entry was sent. In paper, sending ends with the arrival stamp in the
-broker's ledger (one machine, one monotonic clock); in real mode with our stamp before the call, which `send_stamp`
-says.
+Latencies are over all admitted signals whose entry was sent. They begin with the signal's cause: the control thread's
+stamp of the later quote, or, where an edge persisted through a wait (cooldown, live pair, full window), the end of that
+wait; `quote_age` is the age of the later quote at the signal, whatever the cause. In paper, sending ends with the
+arrival stamp in the broker's ledger (one machine, one monotonic clock); in real mode with our stamp before the call,
+which `send_stamp` says.
 """
 
 from collections import Counter, defaultdict
@@ -30,8 +32,8 @@ def pair_counts(day: DayTally) -> dict[str, int]:
         "done": day.done,
         "missed": day.ended_in("ENTRY_MISSED"),
         "rejected": day.ended_in("ENTRY_REJECTED"),
-        "partial_entries": sum(pair.partial_entry for pair in day.pairs.values()),
-        "escalated": sum(pair.escalated for pair in day.pairs.values()),
+        "partial_entries": day.partial_entries,
+        "escalated": day.escalated,
         "unhedged": day.unhedged,
         "flattened": day.flattened,
         "done_sell_first": sold_first,
@@ -80,13 +82,15 @@ def _latencies(day: DayTally, arrived: Mapping[str, int]) -> dict[str, dict[str,
     tick_to_signal: list[int] = []
     signal_to_send: list[int] = []
     tick_to_send: list[int] = []
+    quote_age: list[int] = []
     for pair in day.pairs.values():
-        if not pair.entry_order:
+        if not pair.entry_order or not pair.signal_at:
             continue
         sent = arrived.get(pair.entry_order, day.orders[pair.entry_order].sent)
-        tick_to_signal.append(pair.signal_at - pair.tick_recv)
+        tick_to_signal.append(pair.signal_at - pair.cause_at)
         signal_to_send.append(sent - pair.signal_at)
-        tick_to_send.append(sent - pair.tick_recv)
+        tick_to_send.append(sent - pair.cause_at)
+        quote_age.append(pair.signal_at - pair.tick_recv)
     send_to_ack = [
         order.acked - arrived.get(cl_ord_id, order.sent) for cl_ord_id, order in day.orders.items() if order.acked
     ]
@@ -96,6 +100,7 @@ def _latencies(day: DayTally, arrived: Mapping[str, int]) -> dict[str, dict[str,
         "signal_to_send": _summary(signal_to_send),
         "tick_to_send": _summary(tick_to_send),
         "send_to_ack": _summary(send_to_ack),
+        "quote_age": _summary(quote_age),
         "unhedged": _summary(unhedged),
     }
 

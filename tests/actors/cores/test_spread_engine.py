@@ -121,6 +121,7 @@ def test_an_edge_on_an_idle_engine_is_signalled_at_once_with_everything_about_it
         net_edge_mwon=336_033,
         net_edge_centibps=4_800,
         tick_recv=Nanos(43),
+        cause_at=Nanos(43),
         at=Nanos(5 * SECOND),
         bids=(Won(69_900), Won(70_500)),
         asks=(Won(70_000), Won(70_600)),
@@ -142,6 +143,8 @@ def test_an_edge_on_an_idle_engine_is_signalled_at_once_with_everything_about_it
         ("net_edge_mwon", 336_033),
         ("net_edge_bps", 48.0),
         ("tick_recv_mono_ns", 43),
+        ("cause", "quote"),
+        ("cause_mono_ns", 43),
     )
 
 
