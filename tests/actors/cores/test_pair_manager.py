@@ -612,6 +612,11 @@ def test_repeated_fills_are_counted_once() -> None:
     book.hears(fill).says()
 
 
+def test_a_repeated_rejection_counts_once() -> None:
+    book = Pair().works("A1").sells(5).rejected("B1").rejected("B1").works("B2").buys(5, "B2")
+    assert book.ended().rejects == 1
+
+
 def test_an_early_fill_before_its_number_is_a_fill() -> None:
     Pair().sells(5).commands(entry(), hedge("B1", 5))
 
