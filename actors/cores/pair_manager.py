@@ -7,6 +7,9 @@ the hedges that may still fill never add up to more than what is open, so nothin
 Assumptions: one pair at a time; the Gateway's messages arrive in the order in which it sent them, once or more often;
 a command may be lost on its way (an actor died), a client order id is executed at most once.
 A late fill of the last pair is hedged here, as a rescue, if no new pair came between; else the Router is told.
+Each rescue is a child with a result of its own: what a parent left unhedged is the Router's, which counts it, until a
+late fill closes it (the child then ends UNHEDGED with that fill alone) or StartRescue hands it over, as a fill of no
+order (empty cl_ord_id), to be closed by flatten.
 """
 
 from collections import OrderedDict
@@ -144,6 +147,10 @@ class _Pair:
     not_before: Nanos = _NEVER
     look_at: Nanos | None = None
     # of the whole pair
+    left: int = 0
+    """Bought less sold that ended UNHEDGED: the Router counts it now."""
+    closes_left: bool = False
+    """The fill that this child began with closes (part of) what was left."""
     flatten: bool = False
     flattened: bool = False
     escalated: bool = False
@@ -301,47 +308,51 @@ class PairManagerCore:
     def _start_rescue(self, start: StartRescue, now: Now) -> None:
         pair = self._pair
         self._at = start.late.at
-        if pair is not None and pair.plan.pair_id == start.plan.pair_id:
-            pair.rescue_no = max(pair.rescue_no, start.rescue_no - 1)
-            if pair.ended and pair.ledger.knows(start.late):
-                self._turn_away(start.plan, pair.state, "FILL_KNOWN", now)
-            else:
-                self._hear(start.late, now)
-        elif pair is not None and not pair.ended:
+        if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
             self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol)))
-        else:
+            return
+        if pair is None or pair.plan.pair_id != start.plan.pair_id:
             pair = self._adopt_plan(start.plan, now)
             pair.rescue_no = start.rescue_no - 1
-            self._rescue(pair, T.LATE_FILL, start.late, now)
+        elif not pair.ended:
+            self._hear(start.late, now)
+            return
+        elif pair.ledger.knows(start.late):
+            self._turn_away(start.plan, pair.state, "FILL_KNOWN", now)
+            return
+        else:
+            pair.plan = start.plan
+            pair.rescue_no = max(pair.rescue_no, start.rescue_no - 1)
+        self._rescue(pair, start.late, now)
 
-    def _rescue(self, pair: _Pair, trigger: PairTrigger, late: OrderFilled | None, now: Now) -> None:
-        """Begin a child of the pair. It inherits what its parent left open and unproved; of a flat parent, nothing."""
-        if pair.ledger.open == 0:
-            pair.ledger.begin_child()
+    def _rescue(self, pair: _Pair, late: OrderFilled, now: Now) -> None:
+        """Begin a child of the pair, with sums of its own. Orders of the parent that may still live must be proved."""
+        handed_over = late.cl_ord_id == ""
+        if handed_over:
+            pair.left = 0
+        signed = late.fill_qty if late.side is Side.BUY else -late.fill_qty
+        pair.closes_left = signed * pair.left < 0 and late.fill_qty <= abs(pair.left)
+        pair.ledger.begin_child()
         pair.begin_exposure()
         pair.rescue_no += 1
         pair.rejects = pair.timeouts = 0
         pair.escalated = pair.flattened = False
-        pair.flatten = trigger is T.FLATTEN
+        pair.flatten = handed_over
         pair.path = ["rescue"]
         pair.detail = ""
         for order in pair.orders.values():
             if order.leaves:
                 order.doubt(ask_at=now.mono)
-        if late is not None:
-            self._book_fill(pair, late)
-        self._fire(pair, trigger, now)
+        self._book_fill(pair, late)
+        pair.excess += pair.covered  # the parent sent them for what it left open, not for this child
+        self._fire(pair, T.LATE_FILL, now)
         self._tell(pair)  # first of all, so that the Router marks the slot busy
         self._watch(pair, on=True)
         self._step(pair, now)
 
     def _flatten(self, message: FlattenPair, now: Now) -> None:
         pair = self._pair
-        if pair is None or pair.plan.pair_id != message.pair_id:
-            return
-        if pair.state is S.UNHEDGED:
-            self._rescue(pair, T.FLATTEN, None, now)
-        elif not pair.ended:
+        if pair is not None and pair.plan.pair_id == message.pair_id and not pair.ended:
             pair.flatten = True
             self._step(pair, now)
 
@@ -363,7 +374,7 @@ class PairManagerCore:
             return
         if pair.ended and isinstance(event, OrderFilled):
             if not pair.ledger.knows(event):
-                self._rescue(pair, T.LATE_FILL, event, now)
+                self._rescue(pair, event, now)
             return
         self._book_event(pair, event)
         if not pair.ended:
@@ -595,12 +606,14 @@ class PairManagerCore:
                 return T.FLAT_ENTRY_OPEN
         if pair.entry is not None and pair.entry.rests:
             return T.ENTRY_RESTING
-        if self._time_is_up(pair, now):
+        if self._time_is_up(pair, now) and not pair.closes_left:
             return T.TIME_UP
         match pair.state:
             case S.ENTRY_IN_DOUBT:
                 return self._trigger_of_fills(pair, now) if pair.ledger.open else None
             case S.RESCUE:
+                if pair.closes_left:
+                    return T.LEFT_CLOSED
                 return T.HEDGE_OVERDUE if pair.hedges else self._trigger_of_fills(pair, now)
             case S.HEDGE_POST_SENT:
                 return self._trigger_of_post(pair, now)
@@ -886,6 +899,8 @@ class PairManagerCore:
 
     def _finish(self, pair: _Pair, trigger: PairTrigger, now: Now) -> None:
         ledger, plan = pair.ledger, pair.plan
+        if pair.state is S.UNHEDGED:
+            pair.left += ledger.open
         event_type = _END_ROWS.get(pair.state)
         if event_type is not None:
             figures = ledger.figures("_".join(pair.path), plan.expected_net_mwon, self._at)
@@ -915,8 +930,11 @@ class PairManagerCore:
         self, event_type: EventType, pair: _Pair, now: Now, *, reason: str, extra: tuple[tuple[str, object], ...]
     ) -> None:
         """A row of this pair. Its text tells what is short or long, and the last rejection or refusal heard."""
-        open_qty = pair.ledger.open
-        words = [f"{abs(open_qty)} shares {'short' if open_qty < 0 else 'long'}"] if open_qty else []
+        unhedged = event_type is EventType.UNHEDGED
+        open_qty = pair.left if unhedged else pair.ledger.open
+        words = ["nothing left open"] if unhedged and not open_qty else []
+        if open_qty:
+            words = [f"{abs(open_qty)} shares {'short' if open_qty < 0 else 'long'}"]
         if pair.detail:
             words.append(pair.detail)
         row = Row(

@@ -55,6 +55,7 @@ class PairTrigger(Enum):
     CANCEL_OVERDUE = "cancel not answered in time"
     ATTEMPTS_SPENT = "attempts spent"
     TIME_UP = "not flat at the end"
+    LEFT_CLOSED = "the fill closes what was left open"
     FLAT = "bought = sold, all over"
     FLAT_BY_FLATTEN = "flat by flatten, all over"
     FLAT_ENTRY_OPEN = "flat, entry may still fill"
@@ -148,21 +149,16 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.HEDGE_MARKET_SENT, T.OVER_COVERED): S.CANCEL_POST_SENT,
     (S.HEDGE_MARKET_SENT, T.ATTEMPTS_SPENT): S.UNHEDGED,
     (S.HEDGE_MARKET_SENT, T.TIME_UP): S.UNHEDGED,
-    # --- after the end: a fill that nobody expected, or an operator who closes what was left
+    # --- after the end: a fill that nobody expected, or the Router's order to close what was left open
     (S.ENTRY_REJECTED, T.LATE_FILL): S.RESCUE,
     (S.ENTRY_MISSED, T.LATE_FILL): S.RESCUE,
     (S.PAIRED_DONE, T.LATE_FILL): S.RESCUE,
     (S.UNHEDGED, T.LATE_FILL): S.RESCUE,
     (S.FLATTENED, T.LATE_FILL): S.RESCUE,
-    (S.UNHEDGED, T.FLATTEN): S.RESCUE,
     (S.RESCUE, T.FILLS_TO_POST): S.HEDGE_POST_SENT,
     (S.RESCUE, T.FILLS_TO_TAKE): S.HEDGE_IOC_SENT,
     (S.RESCUE, T.HEDGE_OVERDUE): S.HEDGE_IN_DOUBT,  # a hedge of the unhedged parent may still live
-    (S.RESCUE, T.FLAT): S.PAIRED_DONE,  # the late fill closed what the parent had left open
-    (S.RESCUE, T.FLAT_BY_FLATTEN): S.FLATTENED,
-    (S.RESCUE, T.FLAT_ENTRY_OPEN): S.ENTRY_IN_DOUBT,
-    (S.RESCUE, T.ENTRY_EMPTY): S.ENTRY_MISSED,
-    (S.RESCUE, T.ENTRY_RESTING): S.RESCUE,
+    (S.RESCUE, T.LEFT_CLOSED): S.UNHEDGED,  # nothing to hedge: less of the parent's imbalance is left, or none
     (S.RESCUE, T.TIME_UP): S.UNHEDGED,
 }
 
@@ -324,7 +320,8 @@ class PairLedger:
         return self.sell_amount - self.buy_amount - self.commission - self.tax
 
     def knows(self, fill: OrderFilled) -> bool:
-        return (fill.cl_ord_id, fill.exec_id) in self._seen
+        """It is a repeat. What a Router hands over as a fill of no order is new each time."""
+        return fill.cl_ord_id != "" and (fill.cl_ord_id, fill.exec_id) in self._seen
 
     def take(self, fill: OrderFilled) -> None:
         """Book a fill that is not yet known."""
@@ -338,7 +335,8 @@ class PairLedger:
         else:
             self.sold += fill.fill_qty
             self.sell_amount += amount
-        self._book_costs(fill, amount)
+        if fill.cl_ord_id:
+            self._book_costs(fill, amount)
         if self.first_at is None:
             self.first_at = fill.at
         if self.open == 0:

@@ -589,14 +589,13 @@ def test_any_terminal_a_late_fill_is_rescued(finish: str) -> None:
     book.take_rows()
     book.sells(1)
     first, *_ = book.take_sends()
-    open_qty = -3 if finish == "unhedged" else -1
-    assert first == Send(Role.ROUTER, PairAdvanced("P1", SLOT, SAMSUNG, S.RESCUE, open_qty, Nanos(0)))
+    assert first == Send(Role.ROUTER, PairAdvanced("P1", SLOT, SAMSUNG, S.RESCUE, -1, Nanos(0)))
     book.is_in(S.RESCUE, S.HEDGE_POST_SENT)
     assert parent.state in (S.PAIRED_DONE, S.ENTRY_MISSED, S.ENTRY_REJECTED, S.UNHEDGED, S.FLATTENED)
     tail = f"R1B{book.core._pair.hedge_no}"
-    book.works(tail).buys(-open_qty, tail)
+    book.works(tail).buys(1, tail)
     child = book.ended()
-    assert (child.state, child.bought, child.sold) == (S.PAIRED_DONE, -open_qty, -open_qty)
+    assert (child.state, child.bought, child.sold) == (S.PAIRED_DONE, 1, 1), "each child has a result of its own"
 
 
 # --- what the rows imply ----------------------------------------------------------------------------------------------
@@ -836,14 +835,31 @@ def test_flatten_of_a_post_that_fills_first_is_a_pair_done() -> None:
     assert Pair().hedging().flattens().buys(5, "B1").ended().state is S.PAIRED_DONE
 
 
-def test_flatten_closes_what_an_unhedged_pair_left_open() -> None:
+def handed_over(qty: int) -> OrderFilled:
+    """What the Router hands over to be closed: a fill of no order."""
+    return OrderFilled("P1", "", "", KRX, SELL, Won(72_500), Shares(qty), Shares(qty), Shares(0), Won(0), Won(0),
+                       Nanos(0))  # fmt: skip
+
+
+def test_what_an_unhedged_pair_left_open_is_flattened_when_the_router_hands_it_over() -> None:
     book = Pair(replace(PLAN, max_hedge_attempts=1)).marketing().buys(2, "B3").canceled("B3", 3)
     assert book.ended().state is S.UNHEDGED
     book.take_rows()
-    book.flattens().commands(ioc("R1B4", 3, kind=OrderKind.FLATTEN)).is_in(S.RESCUE, S.HEDGE_IOC_SENT)
-    book.works("R1B4").buys(3, "R1B4")
+    book.flattens().says()
+    book.hears(StartRescue(book.plan, handed_over(3))).commands(ioc("R1B4", 3, kind=OrderKind.FLATTEN))
+    book.is_in(S.RESCUE, S.HEDGE_IOC_SENT).works("R1B4").buys(3, "R1B4")
     ended = book.ended()
-    assert (ended.state, ended.bought, ended.sold) == (S.FLATTENED, 5, 5)
+    assert (ended.state, ended.bought, ended.sold) == (S.FLATTENED, 3, 3)
+    assert (ended.sell_amount, ended.commission_won) == (3 * 72_500, 30), "nothing is charged for the handing over"
+
+
+def test_what_is_handed_over_twice_is_closed_twice() -> None:
+    book = Pair(replace(PLAN, max_hedge_attempts=1)).marketing().canceled("B3", 5)
+    book.waits(200 * MS).take_sends()
+    book.hears(StartRescue(book.plan, handed_over(5))).rejected("R1B4").rejected("R1B5")
+    assert book.ended().state is S.UNHEDGED
+    book.waits(SECOND).hears(StartRescue(book.plan, handed_over(5)))
+    book.commands(ioc("R2B6", 5, kind=OrderKind.FLATTEN))
 
 
 def test_flatten_of_another_pair_or_an_ended_one_is_nothing() -> None:
@@ -860,19 +876,28 @@ def test_an_entry_never_proved_by_the_end_is_unhedged_with_the_reason() -> None:
     assert book.ended().state is S.UNHEDGED
 
 
-def test_the_fill_that_closes_what_an_unhedged_pair_left_open_ends_its_rescue() -> None:
+def test_a_late_fill_that_closes_what_was_left_open_is_reported_and_not_hedged_back() -> None:
     book = Pair().works("A1").sells(5).submitted("B1").timed_out("B1").waits(60 * SECOND)
     assert book.ended().state is S.UNHEDGED
-    book.buys(5, "B1")
+    book.take_rows()
+    book.buys(2, "B1")
+    *states, unhedged = book.take_rows()
+    assert [row.state for row in states] == ["RESCUE", "UNHEDGED"]
+    assert (unhedged.event_type, unhedged.message_text) == (EventType.UNHEDGED, "3 shares short")
     ended = book.ended()
-    assert (ended.state, ended.bought, ended.sold) == (S.PAIRED_DONE, 5, 5)
+    assert (ended.state, ended.bought, ended.sold) == (S.UNHEDGED, 2, 0)
+    book.buys(3, "B1")
+    ended = book.ended()
+    assert (ended.state, ended.bought, ended.sold) == (S.UNHEDGED, 3, 0)
+    assert book.take_rows()[-1].message_text == "nothing left open"
 
 
-def test_a_resting_hedge_of_an_unhedged_pair_is_asked_about_before_a_flatten_hedges_anew() -> None:
+def test_a_hedge_that_may_live_is_proved_before_what_was_left_open_is_hedged_anew() -> None:
     book = Pair().works("A1").sells(5).submitted("B1").timed_out("B1").waits(60 * SECOND)
     book.take_sends()
     book.wall_start -= 10 * SECOND
-    book.flattens().commands(query("B1")).proved("B1", DoubtVerdict.RESTING, 5).commands(cancel("R1C1", "B1"))
+    book.hears(StartRescue(PLAN, handed_over(5))).commands(query("B1"))
+    book.proved("B1", DoubtVerdict.RESTING, 5).commands(cancel("R1C1", "B1"))
     book.canceled("B1", 5, EndReason.BY_US).commands(ioc("R1B2", 5, kind=OrderKind.FLATTEN, price=72_500))
 
 

@@ -55,7 +55,7 @@ def test_an_end_is_left_only_by_a_rescue() -> None:
     for (state, trigger), entered in PAIR_TRANSITIONS.items():
         if state in END_STATES:
             assert entered is PairState.RESCUE
-            assert trigger is PairTrigger.LATE_FILL or (state, trigger) == (PairState.UNHEDGED, PairTrigger.FLATTEN)
+            assert trigger is PairTrigger.LATE_FILL
     assert all((state, PairTrigger.LATE_FILL) in PAIR_TRANSITIONS for state in END_STATES)
 
 
