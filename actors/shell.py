@@ -11,6 +11,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,8 @@ from kiwoom.market import Nanos
 ORPHAN_GRACE_S = 20.0
 """How long an actor outlives its launcher at most: the Supervisor needs some of it to close the pairs."""
 
+EARLY_MAX = 10_000
+
 HELD_ROWS_MAX = 10_000
 """Rows kept while the Gateway is away. A pair writes some thirty; beyond this the oldest are given up."""
 
@@ -59,6 +62,7 @@ class Shell(Actor):  # type: ignore[misc]
         self.failed = False
         self._armed_for: Nanos | None = None
         self._held_rows: list[Row] = []
+        self._early: list[object] = []
 
     # --- Thespian's side --------------------------------------------------------------------------------------------
 
@@ -88,8 +92,11 @@ class Shell(Actor):  # type: ignore[misc]
                 self.woken()
             case ChildActorExited() | PoisonMessage():
                 pass
+            case _ if self.core is None:
+                # Whoever was enlisted first speaks first: what comes before our own enlistment waits for it.
+                self._early.append(message)
+                assert len(self._early) <= EARLY_MAX, f"{EARLY_MAX} messages before Enlist"
             case _:
-                assert self.core is not None, f"{message!r} before Enlist"
                 self.perform(self.decide(message))
         self._arm()
 
@@ -132,7 +139,8 @@ class Shell(Actor):  # type: ignore[misc]
 
     def record(self, rows: Sequence[Row]) -> None:
         """Post the handler's rows to the Gateway, which writes them. Held while it is away."""
-        self._held_rows.extend(rows)
+        name = f"{self.name}[{self.index}]" if self.index else self.name
+        self._held_rows.extend(row if row.actor else replace(row, actor=name) for row in rows)
         del self._held_rows[:-HELD_ROWS_MAX]
         if self._held_rows and (Role.GATEWAY.value, 0) in self.addresses:
             self.post(Send(Role.GATEWAY, RowsPosted(tuple(self._held_rows))))
@@ -176,6 +184,9 @@ class Shell(Actor):  # type: ignore[misc]
         hold_lifeline(enlist.lifeline_port, self._orphaned)
         self.enlisted()
         self.post(Send(Role.SUPERVISOR, Enlisted(self.name, self.index, os.getpid())))
+        early, self._early = self._early, []
+        for message in early:
+            self.perform(self.decide(message))
 
     def _orphaned(self) -> None:
         """On the lifeline's thread: the launcher is gone. Leave the Supervisor time to end the pairs, then go."""

@@ -116,9 +116,10 @@ class TelemetryCore:
         to_signal: list[int] = []
         to_send: list[int] = []
         for pair in islice(reversed(day.pairs.values()), LATENCY_SAMPLES):
-            if pair.signal_at:
-                to_signal.append(pair.signal_at - pair.cause_at)
-            if pair.signal_at and pair.entry_order:
+            if pair.signal_at is None:
+                continue
+            to_signal.append(pair.signal_at - pair.cause_at)
+            if pair.entry_order:
                 to_send.append(day.orders[pair.entry_order].sent - pair.signal_at)
         recent = islice(reversed(day.orders.values()), LATENCY_SAMPLES)
         to_ack = [order.acked - order.sent for order in recent if order.acked]

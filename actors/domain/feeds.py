@@ -12,10 +12,13 @@ from actors.messages.journal import EventType
 from actors.messages.market_data import FeedEnded
 from actors.messages.session import FeedsRegistered, FeedsUnregistered
 from kiwoom.control import RealCalled, RegisterReal, UnregisterReal
-from kiwoom.market import SECOND, Nanos, Now
+from kiwoom.market import MS, SECOND, Nanos, Now
 
 TRIES_MAX: Final = 3
 RETRY_NS: Final = Nanos(SECOND)
+
+SETTLE_NS: Final = Nanos(200 * MS)
+"""After the last screen is given back: what the control had queued before still comes."""
 
 
 class FeedState(Enum):
@@ -36,6 +39,7 @@ class Feeds:
         self._failed: list[str] = []
         self._tries = 0
         self._retry_at: Nanos | None = None
+        self._settled_at: Nanos | None = None
         self.state = FeedState.OFF
 
     @property
@@ -81,7 +85,7 @@ class Feeds:
         self._open.remove(event.screen_no)
         if self.state is FeedState.UNREGISTERING:
             if not self._open:
-                self._say_ended()
+                self._settled_at = Nanos(now.mono + SETTLE_NS)
             return False
         if event.code < 0:
             self._failed.append(event.screen_no)
@@ -97,9 +101,11 @@ class Feeds:
         self._out.send(Role.SESSION_STATE, FeedsRegistered(*self._registered()))
 
     def next_deadline(self) -> Nanos | None:
-        return self._retry_at
+        return min((at for at in (self._retry_at, self._settled_at) if at is not None), default=None)
 
     def on_deadline(self, now: Now) -> None:
+        if self._settled_at is not None and now.mono >= self._settled_at:
+            self._say_ended()
         if self._retry_at is not None and now.mono >= self._retry_at:
             self._retry_at = None
             self._tries += 1
@@ -128,6 +134,7 @@ class Feeds:
     def _say_ended(self) -> None:
         self.state = FeedState.OFF
         self._open = []
+        self._settled_at = None
         self._out.send(Role.SESSION_STATE, FeedsUnregistered())
         for shard in range(len(self._symbols.screens)):
             self._out.send(Role.MARKET_DATA, FeedEnded(), shard)

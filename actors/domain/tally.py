@@ -35,7 +35,7 @@ class PairTally:
     symbol: str
     tick_recv: int = 0
     cause_at: int = 0
-    signal_at: int = 0
+    signal_at: int | None = None
     entry_order: str = ""
     entry_side: str = ""
     entry_filled: int = 0
@@ -44,6 +44,8 @@ class PairTally:
     state: str = "CANDIDATE"
     unhedged_ms: int | None = None
     net_won: int = 0
+    left_open: list[dict[str, Any]] = field(default_factory=list)
+    """The figures of UNHEDGED rows that no FLATTENED row has closed: those of a FLATTENED row include them."""
 
 
 @dataclass(slots=True)
@@ -55,11 +57,11 @@ class Money:
     bought: int = 0
     """Won spent on purchases: what net_bps is measured against."""
 
-    def add(self, extra: dict[str, Any]) -> None:
-        self.gross += int(extra["gross_krw"])
-        self.fees += int(extra["fees_krw"])
-        self.tax += int(extra["tax_krw"])
-        self.net += int(extra["net_krw"])
+    def add(self, extra: dict[str, Any], sign: int = 1) -> None:
+        self.gross += sign * int(extra["gross_krw"])
+        self.fees += sign * int(extra["fees_krw"])
+        self.tax += sign * int(extra["tax_krw"])
+        self.net += sign * int(extra["net_krw"])
 
 
 @dataclass(slots=True)
@@ -195,16 +197,23 @@ class DayTally:
 
     def _ended(self, row: Row) -> None:
         figures = dict(row.extra)
-        self.money.add(figures)
         pair = self._pair(row)
-        pair.net_won += int(figures["net_krw"])
+        self._book(pair, figures)
         pair.unhedged_ms = int(figures["unhedged_ms"])
         if row.event_type is EventType.PAIRED_DONE:
             self.done += 1
         elif row.event_type is EventType.FLATTENED:
             self.flattened += 1
+            for left in pair.left_open:
+                self._book(pair, left, sign=-1)
+            pair.left_open.clear()
         else:
             self.unhedged += 1
+            pair.left_open.append(figures)
+
+    def _book(self, pair: PairTally, figures: dict[str, Any], sign: int = 1) -> None:
+        self.money.add(figures, sign)
+        pair.net_won += sign * int(figures["net_krw"])
 
 
 def percentile(samples: list[int], parts_per_100: int) -> int:

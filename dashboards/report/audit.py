@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from actors.domain.tally import DayTally
 from actors.messages.journal import EventType, Row
 from dashboards.report.ledger import LedgerRow
 
@@ -125,8 +126,10 @@ def _same_fills(ledger: Sequence[LedgerRow], journal: Sequence[Row]) -> Finding:
 def _same_money(ledger: Sequence[LedgerRow], journal: Sequence[Row]) -> Finding:
     cash = {row.kind: row.qty for row in ledger if row.symbol == CASH}
     change = cash.get("CLOSE_POSITION", 0) - cash.get("OPEN_POSITION", 0)
-    ended = (EventType.PAIRED_DONE, EventType.FLATTENED, EventType.UNHEDGED)
-    net = sum(int(dict(row.extra)["net_krw"]) for row in journal if row.event_type in ended)
+    day = DayTally()
+    for row in journal:
+        day.add(row)
+    net = day.money.net
     return Finding(
         "net PnL equals the change of cash at the broker, to the won",
         net == change,

@@ -84,7 +84,7 @@ def _latencies(day: DayTally, arrived: Mapping[str, int]) -> dict[str, dict[str,
     tick_to_send: list[int] = []
     quote_age: list[int] = []
     for pair in day.pairs.values():
-        if not pair.entry_order or not pair.signal_at:
+        if not pair.entry_order or pair.signal_at is None:
             continue
         sent = arrived.get(pair.entry_order, day.orders[pair.entry_order].sent)
         tick_to_signal.append(pair.signal_at - pair.cause_at)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from actors.domain.feeds import SETTLE_NS
 from actors.domain.order import KnownOrder, OrderState
 from actors.effects import Role, Send
 from actors.messages.journal import EventType
@@ -414,15 +415,15 @@ def test_a_refused_screen_is_tried_three_times_and_then_left_dark() -> None:
     assert dict(row.extra)["failed"] == "1002"
 
 
-def test_unregistering_ends_every_shards_feed_after_the_last_screen() -> None:
+def test_unregistering_ends_every_shards_feed_once_the_last_screen_has_settled() -> None:
     stage = Stage.up().hears(RegisterFeeds()).forgets()
     for screen in ("1001", "1002"):
         stage.hears(RealCalled(stage.stamp(), screen, 0))
     stage.forgets().hears(UnregisterFeeds()).calls(UnregisterReal("1001"), UnregisterReal("1002"))
     stage.hears(RealCalled(stage.stamp(), "1001", 0)).says()
-    stage.hears(RealCalled(stage.stamp(), "1002", 0)).says(
+    stage.hears(RealCalled(stage.stamp(), "1002", 0)).says()
+    stage.waits(SETTLE_NS).says(
         Send(Role.SESSION_STATE, FeedsUnregistered()),
-        Send(Role.SUPERVISOR, FeedsUnregistered()),
         Send(Role.MARKET_DATA, FeedEnded(), 0),
         Send(Role.MARKET_DATA, FeedEnded(), 1),
     )
@@ -430,13 +431,13 @@ def test_unregistering_ends_every_shards_feed_after_the_last_screen() -> None:
 
 def test_unregistering_what_never_was_is_answered_at_once() -> None:
     stage = Stage.up().hears(UnregisterFeeds()).calls()
-    assert stage.take_to(Role.SUPERVISOR) == [FeedsUnregistered()]
+    assert FeedsUnregistered() in stage.take_to(Role.SESSION_STATE)
 
 
 def test_a_line_lost_while_unregistering_ends_the_feeds_too() -> None:
     stage = Stage.up().hears(RegisterFeeds()).hears(UnregisterFeeds()).forgets()
     stage.hears(Connected(stage.stamp(), -106))
-    assert stage.take_to(Role.SUPERVISOR) == [FeedsUnregistered()]
+    assert FeedsUnregistered() in stage.take_to(Role.SESSION_STATE)
 
 
 def test_session_signals_and_signs_of_life_go_to_sessionstate() -> None:
