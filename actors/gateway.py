@@ -13,7 +13,7 @@ from actors.cores.gateway import GatewayCore, GatewaySettings
 from actors.effects import Call, Effects, Record, Role, Send
 from actors.journal import Journal
 from actors.messages.journal import Row, RowsPosted, RowsWritten
-from actors.messages.market_data import QuoteBatch
+from actors.messages.market_data import FeedEnded, QuoteBatch
 from actors.messages.session import ConnectBroker
 from actors.shell import Shell
 from kiwoom.adapter import FeedTarget
@@ -82,10 +82,16 @@ class Gateway(Shell):
         for event in events:
             self.perform(self.core.handle(event, self.clock.now()))
         for shard, run in quotes.items():
-            self.post(Send(Role.MARKET_DATA, QuoteBatch(bytes(run)), shard))
+            self.post(Send(Role.MARKET_DATA, QuoteBatch(bytes(run.records), (run.repeats[0], run.repeats[1])), shard))
         self._control.quote_interval_ns = min(
             QUOTE_INTERVAL_NS_MAX, max(QUOTE_INTERVAL_NS_MIN, FLUSH_SHARE * len(quotes) * MESSAGE_COST_NS)
         )
+
+    def post(self, effect: Send) -> None:
+        if isinstance(effect.message, FeedEnded):
+            repeats = self._control.take_repeats(effect.index)
+            super().post(Send(Role.MARKET_DATA, QuoteBatch(b"", repeats), effect.index))
+        super().post(effect)
 
     def woken(self) -> None:
         super().woken()

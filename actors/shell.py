@@ -7,6 +7,7 @@ exit. A failed actor does nothing more; the Supervisor starts a new one.
 Thespian cannot cancel a wake-up, so wake-ups carry nothing: a stale one finds nothing due and arms again.
 """
 
+import gc
 import os
 import time
 import traceback
@@ -184,6 +185,9 @@ class Shell(Actor):  # type: ignore[misc]
         hold_lifeline(enlist.lifeline_port, self._orphaned)
         self.enlisted()
         self.post(Send(Role.SUPERVISOR, Enlisted(self.name, self.index, os.getpid())))
+        # What exists now lives as long as the actor: the collector need not walk through it on the hot path.
+        gc.collect()
+        gc.freeze()
         early, self._early = self._early, []
         for message in early:
             self.perform(self.decide(message))

@@ -9,6 +9,7 @@ Anything that is not a quote wakes at once.
 """
 
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -20,6 +21,10 @@ from PyQt5.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 from kiwoom.adapter import ControlAdapter, FeedTarget
 from kiwoom.control import Clock, ControlCall, ControlEvent, ControlPort
 from kiwoom.market import MS
+from kiwoom.quotes import QuoteRun, QuoteRuns
+
+SWITCH_INTERVAL_S = 0.0005
+"""The actor and this thread share an interpreter; Python's 5 ms would keep an order waiting behind a batch."""
 
 QUOTE_INTERVAL_NS_MIN = 2 * MS
 QUOTE_INTERVAL_NS_MAX = 10 * MS
@@ -55,7 +60,7 @@ class ControlThread:
         self._clock = clock
         self._calls: deque[ControlCall] = deque()
         self._events: deque[ControlEvent] = deque()
-        self._quotes: dict[int, bytearray] = {}
+        self._quotes = QuoteRuns()
         self._lock = threading.Lock()
         self._stopping = False
         self._wake_pending = False
@@ -84,15 +89,20 @@ class ControlThread:
         self._calls.append(call)
         _poke(self._from_actor)
 
-    def take(self) -> tuple[list[ControlEvent], dict[int, bytearray]]:
-        """Everything that came since the last take: events in order, and quotes per shard."""
+    def take(self) -> tuple[list[ControlEvent], dict[int, QuoteRun]]:
+        """Everything that came since the last take: events in order, and the quotes of the shards that have news."""
         _drain(self._to_actor)
         with self._lock:
             self._wake_pending = False
-            quotes, self._quotes = self._quotes, {}
+            quotes = self._quotes.take()
             events = list(self._events)
             self._events.clear()
         return events, quotes
+
+    def take_repeats(self, shard: int) -> tuple[int, int]:
+        """Repeats (KRX, NXT) of a shard that had no news since: for its last count."""
+        with self._lock:
+            return self._quotes.take_repeats(shard)
 
     def stop(self) -> None:
         """End the event loop and wait for the thread."""
@@ -105,6 +115,7 @@ class ControlThread:
     # --- the thread's side ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         application = self._make_application(["arb-control"])
         control = self._make_control()
         self._adapter = ControlAdapter(control, self._clock, self._feeds, self._post, self._post_quote)
@@ -161,11 +172,8 @@ class ControlThread:
 
     def _post_quote(self, shard: int, record: bytes) -> None:
         with self._lock:
-            run = self._quotes.get(shard)
-            if run is None:
-                run = self._quotes[shard] = bytearray()
-            run += record
-            if self._wake_pending:
+            is_new = self._quotes.add(shard, record)
+            if self._wake_pending or not is_new:
                 return
         if not self._timer.isActive():
             wait_ns = self._last_wake_ns + self.quote_interval_ns - self._clock.now().mono

@@ -73,6 +73,8 @@ class MarketDataCore:
     def handle(self, message: ShardMessage, now: Now) -> Effects:
         match message:
             case QuoteBatch():
+                for venue, repeats in enumerate(message.repeats):
+                    self._duplicate[venue] += repeats
                 self._take_quotes(message.payload)
             case LimitsKnown():
                 for index, lower, upper in message.limits:

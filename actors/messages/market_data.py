@@ -15,6 +15,8 @@ class QuoteBatch:
     """A run of kiwoom.quotes.QUOTE records of this shard's symbols, oldest first."""
 
     payload: bytes
+    repeats: tuple[int, int] = (0, 0)
+    """Quotes (KRX, NXT) since the last batch that only repeated their symbol's top: counted, not carried."""
 
 
 @dataclass(frozen=True, slots=True)
