@@ -135,9 +135,9 @@ def entry_ended(pair_id: str = "p1", side: Side = Side.SELL, filled: int = 1) ->
 
 
 def late_fill(pair_id: str = "p1", side: Side = Side.BUY, qty: int = 1, exec_id: str = "7") -> LateFill:
+    name, px, shares = f"{pair_id}-A1", Won(70_000), Shares(qty)
     fill = OrderFilled(
-        pair_id, f"{pair_id}-A1", exec_id, Venue.NXT, side, Won(70_000), Shares(qty), Shares(qty), Shares(0), None, None,
-        Nanos(0),
+        pair_id, name, exec_id, Venue.NXT, side, px, shares, shares, Shares(0), None, None, Nanos(0)
     )  # fmt: skip
     return LateFill(fill, SAMSUNG)
 
@@ -387,6 +387,22 @@ def test_cash_follows_what_the_pairs_earn() -> None:
     assert refused(playbook, signal("p2")).reason == "NO_CASH"
 
 
+def test_an_entry_that_filled_in_part_gives_the_rest_of_its_cash_back() -> None:
+    playbook = ready(account(held=0, cash=4 * 70_013), slice_qty=3)
+    started(playbook)
+    assert refused(playbook, signal("p2", "000660")).reason == "NO_CASH"
+    playbook.hears(entry_ended(side=Side.BUY, filled=1)).take_sends()
+    started(playbook, "p3", "000660")
+
+
+def test_an_order_of_an_entry_that_has_ended_is_no_longer_in_the_way() -> None:
+    playbook = ready(pairs_per_symbol=((SAMSUNG, 2),))
+    started(playbook)  # sells on KRX, then buys on NXT
+    buys_krx = signal("p2", buy_venue=Venue.KRX, sell_venue=Venue.KRX)
+    assert refused(playbook, buys_krx).reason == "SELF_TRADE"
+    playbook.hears(entry_ended()).hears(buys_krx).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
 def test_the_lowest_free_slot_is_used_again() -> None:
     playbook = ready(limits=RiskLimits(concurrent_symbols_max=3))
     slots = [started(playbook, f"p{index}", code).slot for index, code in enumerate(CODES[:3])]
@@ -423,6 +439,13 @@ def test_a_late_fill_waits_for_a_slot() -> None:
     playbook.hears(late_fill()).says()
     sends = playbook.hears(ended("p2", symbol=Symbol("000660"))).take_sends()
     assert [type(send.message) for send in sends] == [AttemptEnded, PairAssigned, StartRescue, AttemptStarted]
+
+
+def test_a_late_fill_takes_the_slot_of_a_request_that_nobody_answered() -> None:
+    playbook = ready(slots=1)
+    playbook.hears(signal("p2", "000660")).hears(late_fill()).take_sends()
+    playbook.waits(SETTINGS.answer_ns)
+    assert StartRescue in [type(send.message) for send in playbook.take_sends()]
 
 
 def test_a_second_late_fill_of_a_pair_waits_for_the_first_child() -> None:
@@ -462,6 +485,34 @@ def test_flatten_closes_what_ended_unhedged_and_lifts_the_freeze() -> None:
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
 
+@pytest.mark.parametrize("side", Side)
+def test_what_flatten_closes_counts_once_in_shares_and_cash(side: Side) -> None:
+    playbook = ready(account(held=2))
+    left = {"bought": 1, "buy_amount": 70_000} if side is Side.BUY else {"sold": 1, "sell_amount": 70_500}
+    playbook.hears(ended(state=PairState.UNHEDGED, **left)).hears(OperatorCommand(Command.FLATTEN))
+    closed = ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
+    playbook.hears(closed).take_sends()
+    assert playbook.core._shares.free(SAMSUNG, Nanos(0)) == 2
+    assert playbook.core._cash.free == CASH + 500
+
+
+def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
+    # 70,000 left open, then bought 70,000 and sold 70,500 by the child; one more pair would make 281,000.
+    limits = RiskLimits(notional_per_session_max_won=281_000)
+    playbook = ready(limits=limits)
+    playbook.hears(ended(state=PairState.UNHEDGED, bought=1, buy_amount=70_000)).take_sends()
+    playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading())
+    playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
+    playbook.take_sends()
+    started(playbook, "p2")
+
+
+def test_a_rescue_that_fails_leaves_no_claim_that_nothing_would_end() -> None:
+    playbook = ready(account(held=5)).hears(late_fill(side=Side.SELL))
+    playbook.hears(ended(state=PairState.UNHEDGED, sold=0)).take_sends()
+    assert playbook.core._shares.claims(SAMSUNG) == 0
+
+
 def test_a_child_that_leaves_the_opposite_imbalance_closes_its_parents() -> None:
     playbook = ready()
     started(playbook)
@@ -489,6 +540,7 @@ def test_a_position_closed_by_hand_lifts_the_freeze() -> None:
     playbook = ready(account(held=5))
     started(playbook)
     playbook.hears(entry_ended()).hears(ended(state=PairState.UNHEDGED, sold=1)).take_sends()
+    playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(1))).says()  # a repeat from before the fill
     playbook.waits(2 * SECOND)
     playbook.hears(PositionChanged(SAMSUNG, Shares(4), Shares(4), Nanos(playbook.mono))).says()
     playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(playbook.mono)))
