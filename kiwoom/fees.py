@@ -17,7 +17,10 @@ PPB_PER_BPS: Final = 100_000
 
 
 class Rounding(Enum):
-    """What the broker truncates: each order's running total, each fill, or the day's running total."""
+    """What the broker truncates: each order's running total, each fill, or the day's running total.
+
+    The day's total is kept apart by venue, market and side, since each has rates of its own.
+    """
 
     ORDER = "order"
     FILL = "fill"
@@ -73,7 +76,8 @@ class CostBook:
         self._amounts: dict[tuple[str, Venue, Market, Side], int] = {}
 
     def book(self, order_key: str, venue: Venue, market: Market, side: Side, amount: int) -> tuple[Won, Won]:
-        """The (commission, tax) in won that a fill of `amount` won adds to order `order_key`."""
+        """The (commission, tax) in won that a fill of `amount` won (> 0) adds to order `order_key`."""
+        assert amount > 0
         if self._model.rounding is Rounding.FILL:
             return self._model.commission_won(venue, amount), self._tax(market, side, amount)
         key = (order_key if self._model.rounding is Rounding.ORDER else "", venue, market, side)

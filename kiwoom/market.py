@@ -94,7 +94,7 @@ def round_up_to_tick(price: int) -> int:
 
 
 def step_ticks(price: int, ticks: int) -> int:
-    """`price` moved by `ticks` valid steps (negative = down), never below one won.
+    """`price` (on a tick) moved by `ticks` valid steps (negative = down), never below one won.
 
     Crossing a band's edge uses the step of the band on the far side, so the result is always on a tick.
     """

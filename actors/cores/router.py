@@ -732,25 +732,6 @@ def open_part(ended: PairEnded) -> OrderFilled:
 # --- journal rows ---
 
 
-def signal_extra(signal: Signal) -> tuple[tuple[str, Any], ...]:
-    """The signal's figures under the names of CONTRACTS, `SIGNAL.extra`."""
-    return (
-        ("buy_venue", signal.buy_venue.value),
-        ("sell_venue", signal.sell_venue.value),
-        ("buy_ask", signal.buy_ask),
-        ("sell_bid", signal.sell_bid),
-        ("buy_size", signal.buy_size),
-        ("sell_size", signal.sell_size),
-        ("buy_cost_mwon", signal.buy_cost_mwon),
-        ("sell_cost_mwon", signal.sell_cost_mwon),
-        ("tax_mwon", signal.tax_mwon),
-        ("buffer_mwon", signal.buffer_mwon),
-        ("net_edge_mwon", signal.net_edge_mwon),
-        ("net_edge_bps", signal.net_edge_centibps / 100),
-        ("tick_recv_mono_ns", signal.tick_recv),
-    )
-
-
 def admitted_row(plan: PairPlan, signal: Signal, now: Now) -> Row:
     return Row(
         EventType.ADMITTED,
@@ -762,7 +743,7 @@ def admitted_row(plan: PairPlan, signal: Signal, now: Now) -> Row:
         side=plan.entry.side.value,
         qty=plan.qty,
         price=plan.entry.price,
-        extra=(*signal_extra(signal), ("slot", plan.slot), ("signal_mono_ns", signal.at)),
+        extra=(*signal.figures, ("slot", plan.slot), ("signal_mono_ns", signal.at)),
     )
 
 
@@ -775,7 +756,7 @@ def not_admitted_row(signal: Signal, reason: str, suppressed: int, now: Now) -> 
         pair_id=signal.pair_id,
         symbol=signal.symbol,
         reason=reason,
-        extra=(*signal_extra(signal), ("suppressed", suppressed)),
+        extra=(*signal.figures, ("suppressed", suppressed)),
     )
 
 

@@ -60,11 +60,15 @@ class SymbolMap:
 def build_symbol_map(universe: Iterable[UniverseEntry], screens: Sequence[str]) -> SymbolMap:
     """Spread the symbols evenly over as many shards as `screens` has entries.
 
-    Raises ValueError if the universe does not fit (more than 50 symbols a screen) or is empty.
+    Raises ValueError if the universe does not fit (more than 50 symbols a screen), is empty, or names a symbol twice.
     """
     kept: list[UniverseEntry] = []
     dropped: list[tuple[Symbol, str]] = []
+    seen: dict[Symbol, None] = {}
     for entry in universe:
+        if entry.symbol in seen:
+            raise ValueError(f"{entry.symbol} stands twice in the universe")
+        seen[entry.symbol] = None
         if entry.exclude:
             dropped.append((entry.symbol, entry.exclude))
         else:

@@ -85,6 +85,8 @@ class StartRescue:
 
     plan: PairPlan
     late: OrderFilled
+    rescue_no: int = 1
+    """1 for the pair's first rescue, counting up: it stands in the client order ids, which must not repeat."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Conversation: may we trade now, and why (not)?
 
 Gateway -> SessionState: BrokerStatus, SessionSignalSeen, VenueAlive, FeedsRegistered.
-Supervisor -> SessionState: ActorsDown, OperatorCommand.
+Supervisor -> SessionState: ActorsDown, OperatorCommand. Supervisor -> Gateway: ConnectBroker.
 SessionState -> everyone: TradingState. SessionState -> Gateway: RegisterFeeds, UnregisterFeeds.
 """
 
@@ -26,6 +26,11 @@ class BrokerStatus:
 
     connected: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectBroker:
+    """Log in; if the line is up, reconcile with the broker again (the way out of an unclear order state)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Supervisor -> SpreadEngine: EdgeSettingsChanged. SpreadEngine -> Telemetry: Engi
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from kiwoom.market import Nanos, Shares, Symbol, Venue, Won
 
@@ -33,11 +34,34 @@ class Signal:
     """net edge over buy_ask in hundredths of a basis point."""
     tick_recv: Nanos
     """The control thread's stamp on the later of the two quotes."""
+    cause_at: Nanos
+    """What made the engine look: `tick_recv`, or the later end of a wait (cooldown, hold, pair, block)."""
     at: Nanos
     """When the engine emitted it."""
     bids: tuple[Won, Won]
     asks: tuple[Won, Won]
     """Both venues' own tops (KRX, NXT), for hedge_price join and mid."""
+
+    @property
+    def figures(self) -> tuple[tuple[str, Any], ...]:
+        """For the journal, under the names of CONTRACTS, `SIGNAL.extra`; nothing is decided by them."""
+        return (
+            ("buy_venue", self.buy_venue.value),
+            ("sell_venue", self.sell_venue.value),
+            ("buy_ask", self.buy_ask),
+            ("sell_bid", self.sell_bid),
+            ("buy_size", self.buy_size),
+            ("sell_size", self.sell_size),
+            ("buy_cost_mwon", self.buy_cost_mwon),
+            ("sell_cost_mwon", self.sell_cost_mwon),
+            ("tax_mwon", self.tax_mwon),
+            ("buffer_mwon", self.buffer_mwon),
+            ("net_edge_mwon", self.net_edge_mwon),
+            ("net_edge_bps", self.net_edge_centibps / 100),
+            ("tick_recv_mono_ns", self.tick_recv),
+            ("cause", "quote" if self.cause_at == self.tick_recv else "wait ended"),
+            ("cause_mono_ns", self.cause_at),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +133,5 @@ class EngineCounted:
     carried_over: int
     edges: tuple[tuple[int, int, int], ...]
     """(symbol_index, best net edge in mwon, in centibps) of the symbols whose edge changed since the last report."""
+    unquoted: tuple[int, ...] = ()
+    """symbol_index of those that lost a side since the last report: they have no edge to show."""

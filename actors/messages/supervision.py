@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actors.messages.session import OperatorCommand
+from actors.messages.session import OperatorCommand, TradingState
+from actors.messages.telemetry import MachineFigures
 from kiwoom.market import Nanos
 
 
@@ -66,6 +67,14 @@ class ActorFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ResendState:
+    """Supervisor -> Gateway: the actor of this name (a Role's value) and index was started again and knows nothing."""
+
+    name: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class AskStatus:
     pass
 
@@ -77,11 +86,29 @@ class Operate:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Close feeds and journal, then stop every actor in reverse order. Answer: ShutDown."""
+    """Stop every actor in the reverse of the starting order. AskStatus tells when it is done."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class ShutDown:
-    flat: bool
+class ActorStatus:
+    name: str
+    index: int
+    up: bool
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """The answer to AskStatus. `stage`: starting, running, safe (trading stopped for good), stopping, stopped."""
+
+    stage: str
+    actors: tuple[ActorStatus, ...]
+    trading: TradingState | None
+    figures: MachineFigures | None
+    feeds_ended: bool
+    stop_asked: bool
+    """A person pressed Stop or Flatten: the run ends once it is flat."""
+    problem: str
+    """Why the machine is in safe state or could not start, in words; empty otherwise."""

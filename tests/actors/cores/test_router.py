@@ -65,6 +65,7 @@ def signal(pair_id: str = "p1", code: str = "005930", **changes: Any) -> Signal:
         net_edge_mwon=336_046,
         net_edge_centibps=480,
         tick_recv=Nanos(0),
+        cause_at=Nanos(0),
         at=Nanos(0),
         bids=(Won(70_500), Won(69_800)),
         asks=(Won(70_700), Won(70_000)),

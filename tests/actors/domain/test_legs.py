@@ -42,6 +42,7 @@ CHEAP_NXT = Signal(
     net_edge_mwon=336_046,
     net_edge_centibps=480,
     tick_recv=Nanos(0),
+    cause_at=Nanos(0),
     at=Nanos(0),
     bids=(Won(70_500), Won(69_800)),
     asks=(Won(70_700), Won(70_000)),

@@ -1,0 +1,362 @@
+"""From nothing to a reconciled account: log in, look around, ask, register the heartbeat. Again after a lost line.
+
+Connect -> Connected(0) -> ReadLogin -> account and server checked -> ReadMaster -> the questions, one by one -> the
+heartbeat's registrations -> up. Each failure is said in words. A lost line, a refused login and an unanswered question
+are tried again with growing pauses; a wrong account or server is for a person to put right.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from actors.domain import broker_codes
+from actors.domain.broker_codes import OrderRow
+from actors.domain.doubt_desk import read_rows
+from actors.domain.enquiries import Enquiry, EnquiryDone
+from actors.domain.order_commands import Desk
+from actors.domain.outbox import Outbox
+from actors.domain.symbol_map import CODES_PER_SCREEN_MAX, SymbolMap, feed_code
+from actors.effects import Role
+from actors.messages.session import BrokerStatus
+from kiwoom.control import (
+    Connect,
+    Connected,
+    LoginRead,
+    MasterRead,
+    ReadLogin,
+    ReadMaster,
+    RealCalled,
+    RegisterReal,
+    RequestTr,
+    RequestWatchlist,
+)
+from kiwoom.market import SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, Won
+
+BACK_OFF_NS: Final = tuple(Nanos(seconds * SECOND) for seconds in (1, 2, 4, 8, 16, 30))
+"""The pauses before the tries after a failure; the last one repeats."""
+
+
+class BootStep(Enum):
+    IDLE = auto()
+    CONNECTING = auto()
+    READING_LOGIN = auto()
+    READING_MASTER = auto()
+    ASKING = auto()
+    REGISTERING = auto()
+    UP = auto()
+    PAUSING = auto()
+    """Something failed; the next try is due at `due`."""
+    GIVEN_UP = auto()
+    """A person must put it right and connect again."""
+
+
+class Question(Enum):
+    """What is asked at start, in this order. The value is what it is called in a reason."""
+
+    LIMITS = "the day's price limits"
+    HOLDINGS = "the holdings"
+    CASH = "the cash"
+    OPEN_ORDERS = "the open orders"
+    FILLS = "today's fills"
+    VI = "the VI registration"
+
+
+_TRS: Final[dict[Question, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
+    Question.HOLDINGS: (broker_codes.HOLDINGS_TR, broker_codes.HOLDING_FIELDS, ()),
+    Question.CASH: (broker_codes.CASH_TR, (), broker_codes.CASH_FIELDS),
+    Question.OPEN_ORDERS: (broker_codes.OPEN_ORDERS_TR, broker_codes.OPEN_FIELDS, ()),
+    Question.FILLS: (broker_codes.FILLS_TR, broker_codes.FILL_FIELDS, ()),
+    Question.VI: (broker_codes.VI_TR, (), ()),
+}
+"""What is read of each answer: the TR, the fields of its rows, those of its head."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootKey:
+    question: Question
+    attempt: int
+    """Answers to an earlier, broken-off boot are not for this one."""
+    venue: Venue = Venue.KRX
+    """With OPEN_ORDERS and FILLS: where."""
+
+
+@dataclass(slots=True)
+class Account:
+    """What the questions brought. `orders` and `fills` are the whole account's, others' included."""
+
+    server: str
+    tradable: tuple[Symbol, ...]
+    limits: dict[Symbol, tuple[Won, Won]]
+    holdings: tuple[tuple[Symbol, Shares, Shares], ...]
+    cash_won: Won
+    open_rows: tuple[OrderRow, ...]
+    fill_rows: tuple[OrderRow, ...]
+    orders_asked: Nanos
+    """When the first list of open orders was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootSettings:
+    account: str
+    """"" = the login's first."""
+    servers: tuple[str, ...]
+    """The kinds of server that this mode may run against (LoginRead.server)."""
+    session_screen: str
+    heartbeat_screen: str
+    heartbeat_symbols: tuple[Symbol, ...]
+    query_screens: tuple[str, ...]
+    run_tag: str
+
+
+class Boot:
+    def __init__(self, settings: BootSettings, symbols: SymbolMap, out: Outbox, desk: Desk) -> None:
+        self._settings = settings
+        self._symbols = symbols
+        self._out = out
+        self._desk = desk
+        self._known = {entry.symbol for entry in symbols.entries}
+        self._attempt = 0
+        self._failures = 0
+        self._line_is_up = False
+        self._usable = False
+        """The account was known once since the line came up: hedges and cancels may go on while we look again."""
+        self._waiting: list[object] = []
+        self._registering: list[str] = []
+        self._due: Nanos | None = None
+        self.step = BootStep.IDLE
+        self.account = _nothing_known()
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Log in; or, if the line is up, look at the account again. Ignored while either is under way."""
+        if self.step in (BootStep.IDLE, BootStep.PAUSING, BootStep.GIVEN_UP):
+            self._try()
+        elif self.step is BootStep.UP:
+            self._say_down("reconciling with the broker")
+            self._read_login()
+
+    def connected(self, event: Connected, now: Now) -> bool:
+        """True: a line was lost that had been up, and what was asked on it will not be answered."""
+        was_up = self._line_is_up
+        self._line_is_up = event.error == 0
+        self._usable = False
+        if event.error == 0:
+            if was_up:
+                self._say_down("logged in again: reconciling with the broker")
+            self._read_login()
+        elif was_up:
+            self._failures = 0
+            self._fail(f"the line to the broker was lost: the control says {event.error}", now)
+        elif self.step is BootStep.CONNECTING:
+            self._fail(f"login failed: the control says {event.error}", now)
+        return was_up
+
+    def login_read(self, event: LoginRead) -> None:
+        if self.step is not BootStep.READING_LOGIN:
+            return
+        wanted = self._settings.account
+        if event.server not in self._settings.servers:
+            allowed = " or ".join(self._settings.servers)
+            self._give_up(f"this is the {event.server} server; this mode needs {allowed}")
+        elif not event.accounts:
+            self._give_up("the login has no account")
+        elif wanted and wanted not in event.accounts:
+            self._give_up(f"account {_masked(wanted)} is not one of this login's {len(event.accounts)}")
+        else:
+            self._desk.account = wanted or event.accounts[0]
+            self.account.server = event.server
+            self.step = BootStep.READING_MASTER
+            self._out.call(ReadMaster(tuple(entry.symbol for entry in self._symbols.entries)))
+
+    def master_read(self, event: MasterRead) -> tuple[Enquiry, ...]:
+        """Returns the questions to ask, in their order."""
+        if self.step is not BootStep.READING_MASTER:
+            return ()
+        self.account.tradable = tuple(
+            entry.symbol
+            for entry in event.entries
+            if entry.symbol in self._known
+            and entry.nxt_tradable
+            and entry.market is not None
+            # Buying a warned share pops a dialog that blocks the control (KIWOOM.md 1.3).
+            and entry.warning in ("", "0")
+            and broker_codes.HALTED_STATE not in entry.state
+        )
+        self.step = BootStep.ASKING
+        enquiries = self._enquiries()
+        self._waiting = [enquiry.key for enquiry in enquiries]
+        return enquiries
+
+    def answered(self, key: BootKey, done: EnquiryDone, now: Now) -> None:
+        if self.step is not BootStep.ASKING or key not in self._waiting:
+            return
+        failure = done.failure
+        if not failure:
+            try:
+                self._read(key, done)
+            except (ValueError, IndexError) as error:
+                failure = f"unreadable answer: {error}"
+        if failure:
+            self._fail(f"{key.question.value} could not be read: {failure}", now)
+            return
+        self._waiting.remove(key)
+        if not self._waiting:
+            self._register()
+
+    def real_called(self, event: RealCalled, now: Now) -> bool:
+        """True: this was the last step, and everything is known."""
+        if self.step is not BootStep.REGISTERING or event.screen_no not in self._registering:
+            return False
+        if event.code < 0:
+            self._fail(f"the heartbeat could not be registered: the control says {event.code}", now)
+            return False
+        self._registering.remove(event.screen_no)
+        if self._registering:
+            return False
+        self.step = BootStep.UP
+        self._failures = 0
+        self._usable = True
+        self._desk.disconnected = ""
+        return True
+
+    def next_deadline(self) -> Nanos | None:
+        return self._due
+
+    def on_deadline(self, now: Now) -> None:
+        if self._due is not None and now.mono >= self._due:
+            self._try()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _try(self) -> None:
+        self._due = None
+        if self._line_is_up:
+            self._read_login()
+            return
+        self.step = BootStep.CONNECTING
+        self._say_down("connecting to the broker")
+        self._out.call(Connect())
+
+    def _read_login(self) -> None:
+        self._due = None
+        self._attempt += 1
+        self._waiting = []
+        self.account = _nothing_known()
+        self.step = BootStep.READING_LOGIN
+        self._out.call(ReadLogin())
+
+    def _fail(self, text: str, now: Now) -> None:
+        """Try again later."""
+        pause = BACK_OFF_NS[min(self._failures, len(BACK_OFF_NS) - 1)]
+        self._failures += 1
+        self._waiting = []
+        self._registering = []
+        self.step = BootStep.PAUSING
+        self._due = Nanos(now.mono + pause)
+        self._say_down(text)
+
+    def _give_up(self, text: str) -> None:
+        self.step = BootStep.GIVEN_UP
+        self._say_down(text)
+
+    def _say_down(self, text: str) -> None:
+        if not self._usable:
+            self._desk.disconnected = text
+        self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
+
+    def _register(self) -> None:
+        settings = self._settings
+        self.step = BootStep.REGISTERING
+        codes = tuple(feed_code(symbol, venue) for symbol in settings.heartbeat_symbols for venue in VENUES)
+        self._registering = [settings.session_screen, settings.heartbeat_screen]
+        self._out.call(RegisterReal(settings.session_screen, (), broker_codes.SESSION_FIDS))
+        self._out.call(RegisterReal(settings.heartbeat_screen, codes, broker_codes.TRADE_FIDS))
+
+    # --- questions and their answers ----------------------------------------------------------------------------------
+
+    def _enquiries(self) -> tuple[Enquiry, ...]:
+        account = self._desk.account
+        symbols = [entry.symbol for entry in self._symbols.entries]
+        asked: list[Enquiry] = []
+        for start in range(0, len(symbols), CODES_PER_SCREEN_MAX):
+            codes = tuple(symbols[start : start + CODES_PER_SCREEN_MAX])
+            number = len(asked)
+            watchlist = RequestWatchlist(self._rq_name(number), codes, self._screen(number), broker_codes.LIMIT_FIELDS)
+            asked.append(Enquiry(self._key(Question.LIMITS), watchlist, urgent=False))
+        holdings, cash = broker_codes.holdings_inputs(account), broker_codes.cash_inputs(account)
+        asked.append(self._tr(len(asked), Question.HOLDINGS, holdings))
+        asked.append(self._tr(len(asked), Question.CASH, cash))
+        for venue in VENUES:
+            inputs = broker_codes.open_orders_inputs(account, venue, None)
+            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, inputs, venue))
+        for venue in VENUES:
+            inputs = broker_codes.fills_inputs(account, venue, None)
+            asked.append(self._tr(len(asked), Question.FILLS, inputs, venue))
+        asked.append(self._tr(len(asked), Question.VI, broker_codes.vi_inputs()))
+        return tuple(asked)
+
+    def _tr(
+        self, number: int, question: Question, inputs: tuple[tuple[str, str], ...], venue: Venue = Venue.KRX
+    ) -> Enquiry:
+        code, fields, single_fields = _TRS[question]
+        request = RequestTr(
+            rq_name=self._rq_name(number),
+            tr_code=code,
+            inputs=inputs,
+            screen_no=self._screen(number),
+            fields=fields,
+            single_fields=single_fields,
+        )
+        return Enquiry(self._key(question, venue), request, urgent=False)
+
+    def _key(self, question: Question, venue: Venue = Venue.KRX) -> BootKey:
+        return BootKey(question, self._attempt, venue)
+
+    def _rq_name(self, number: int) -> str:
+        return f"{self._settings.run_tag}B{self._attempt}N{number}"
+
+    def _screen(self, number: int) -> str:
+        return self._settings.query_screens[number % len(self._settings.query_screens)]
+
+    def _read(self, key: BootKey, done: EnquiryDone) -> None:
+        """Raises ValueError or IndexError if the answer is not what was asked for."""
+        account, number = self.account, broker_codes.number
+        match key.question:
+            case Question.LIMITS:
+                for code, _last, _base, upper, lower in done.rows:
+                    symbol = broker_codes.plain_symbol(code)
+                    if symbol in self._known and number(upper) > 0:
+                        account.limits[symbol] = (Won(number(lower)), Won(number(upper)))
+            case Question.HOLDINGS:
+                account.holdings = tuple(
+                    (broker_codes.plain_symbol(code), Shares(number(held)), Shares(number(sellable)))
+                    for code, held, sellable in done.rows
+                )
+            case Question.CASH:
+                account.cash_won = Won(broker_codes.amount(done.single[0]))
+            case Question.OPEN_ORDERS:
+                if not account.orders_asked:
+                    account.orders_asked = done.asked
+                account.open_rows += read_rows(done.rows, key.venue)
+            case Question.FILLS:
+                account.fill_rows += read_rows(done.rows, key.venue)
+            case Question.VI:
+                pass  # asked for its side effect: it registers the VI events (KIWOOM.md 3.2)
+
+
+def _nothing_known() -> Account:
+    return Account(
+        server="",
+        tradable=(),
+        limits={},
+        holdings=(),
+        cash_won=Won(0),
+        open_rows=(),
+        fill_rows=(),
+        orders_asked=Nanos(0),
+    )
+
+
+def _masked(account: str) -> str:
+    return account[:2] + "*" * max(0, len(account) - 4) + account[-2:]

@@ -1,0 +1,113 @@
+"""What an answer of the broker proves about an order of ours in doubt. Pure; the rows come from opt10075 and opt10076.
+
+An order with a number is found by it. One without can only be found by what it is: symbol, venue, side, quantity,
+price, and a time not before it was sent. A number that belongs to somebody else is never taken for it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from actors.domain.broker_codes import OrderRow
+from actors.domain.order import OrderState, TrackedOrder
+from actors.domain.own_orders import agrees
+from kiwoom.market import MS, SECOND, Nanos, Shares, WallNanos, Won, time_of_day
+
+CLOCK_TOLERANCE_S: Final = 2
+"""The broker's order time has whole seconds, and its clock is not ours."""
+
+LATE_ENOUGH_NS: Final = Nanos(SECOND)
+"""An order that a query does not show is lost only if the query was asked this long after the call returned."""
+
+ABSENCES_FOR_PROOF: Final = 2
+
+FILL_GRACE_NS: Final = Nanos(300 * MS)
+"""A fill that a query tells of has this long to be reported in the ordinary way; then it is booked from the query."""
+
+
+class Proof(Enum):
+    RESTING = "resting"
+    OVER = "over"
+    ABSENT = "absent"
+    """Neither answer shows it, and it was never seen at the exchange."""
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    proof: Proof
+    order_no: str
+    cum_qty: Shares
+    fill_px: Won
+    """Of the fills that we have not seen: the broker's 체결가, which is exact if there was one price."""
+
+
+def evidence(
+    order: TrackedOrder,
+    open_rows: tuple[OrderRow, ...],
+    fill_rows: tuple[OrderRow, ...],
+    *,
+    is_taken: Callable[[str], bool],
+    asked: Nanos,
+) -> Evidence:
+    """`open_rows`: opt10075, asked first. `fill_rows`: opt10076, asked next. `is_taken`: the number is another's."""
+    order_no = order.order_no
+    if not order_no:
+        numbers = _numbers_like(order, (*open_rows, *fill_rows), is_taken)
+        if len(numbers) > 1:
+            return Evidence(Proof.UNCLEAR, "", order.cum_qty, Won(0))
+        if not numbers:
+            return Evidence(Proof.ABSENT, "", order.cum_qty, Won(0))
+        order_no = numbers[0]
+    rests = _of_number(order, order_no, open_rows)
+    filled = _of_number(order, order_no, fill_rows)
+    # opt10076 gives one row an order with the cumulative quantity; should it give one a fill, the largest is a floor.
+    cum_qty = Shares(max((row.cum_qty for row in (*rests, *filled)), default=order.cum_qty))
+    fill_px = Won(max((row.fill_px for row in (*filled, *rests) if row.cum_qty == cum_qty), default=0))
+    return Evidence(_proof(order, rests, filled, cum_qty, asked), order_no, cum_qty, fill_px)
+
+
+def _proof(
+    order: TrackedOrder,
+    rests: tuple[OrderRow, ...],
+    filled: tuple[OrderRow, ...],
+    cum_qty: Shares,
+    asked: Nanos,
+) -> Proof:
+    if cum_qty >= order.command.qty:
+        return Proof.OVER
+    if any(row.leaves_qty > 0 for row in rests):
+        return Proof.RESTING
+    if order.state is OrderState.WORKING and order.numbered < asked:
+        return Proof.OVER  # it was in the book before we asked, and is not there
+    if filled:
+        # It reached the broker; only a remainder of zero says that it is over.
+        return Proof.UNCLEAR if any(row.leaves_qty > 0 for row in filled) else Proof.OVER
+    return Proof.ABSENT
+
+
+def _of_number(order: TrackedOrder, order_no: str, rows: tuple[OrderRow, ...]) -> tuple[OrderRow, ...]:
+    return tuple(row for row in rows if (row.order_no, row.symbol, row.venue) == (order_no, order.symbol, order.venue))
+
+
+def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool]) -> tuple[str, ...]:
+    """The numbers, each once, of orders that could be this one."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if (
+            (row.symbol, row.venue) == (order.symbol, order.venue)
+            and agrees(order, side=row.side, qty=Shares(row.qty), price=Won(row.price))
+            and not is_taken(row.order_no)
+            and not _is_before(row.time, order.attempted_wall)
+        ):
+            found[row.order_no] = None
+    return tuple(found)
+
+
+def _is_before(hhmmss: str, wall: WallNanos) -> bool:
+    """A row without a readable time is not ruled out by it."""
+    if len(hhmmss) < 6 or not hhmmss[:6].isdigit():
+        return False
+    seconds = int(hhmmss[:2]) * 3_600 + int(hhmmss[2:4]) * 60 + int(hhmmss[4:6])
+    return seconds + CLOCK_TOLERANCE_S < time_of_day(wall) // SECOND

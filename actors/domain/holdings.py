@@ -1,0 +1,78 @@
+"""What the account holds and may still sell, symbol by symbol: no naked sale, ever.
+
+The broker tells held and sellable shares at login and after each event (잔고, FIDs 930 and 933). Between two reports we
+count our own fills and live sells. Two bounds are kept and the lower one holds, because whether 933 falls already when
+a sell is accepted is only moderately certain (KIWOOM.md 4.2):
+
+- held, moved by our fills, less what all our live sells may still sell;
+- sellable as reported, moved by our fills, less what the live sells not yet contained in it may still sell.
+
+Everything uncertain is counted against us: the next report, which follows each fill, sets it right.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from actors.domain.order import OrderState, TrackedOrder
+from kiwoom.market import Shares, Side, Symbol
+
+
+@dataclass(slots=True)
+class _Position:
+    held: int = 0
+    sellable: int = 0
+    unexplained_qty: int = 0
+    """Bought according to the last report, the fill itself not seen yet: not to be counted twice."""
+    contained: set[str] = field(default_factory=set)
+    """cl_ord_ids of live sells that `sellable` has been reduced by. Only asked for membership."""
+
+
+class Holdings:
+    """At most one entry per symbol that the account ever held."""
+
+    def __init__(self) -> None:
+        self._positions: dict[Symbol, _Position] = {}
+
+    def symbols(self) -> tuple[Symbol, ...]:
+        return tuple(self._positions)
+
+    def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder]) -> None:
+        """The broker's word. `live` are our open orders of the symbol."""
+        live = tuple(live)
+        before = self._positions.get(symbol)
+        if before is not None:
+            gained = held - before.held
+        else:
+            # The first word after a restart may contain purchases of orders that we still follow.
+            gained = held if any(order.side is Side.BUY for order in live) else 0
+        contained = {o.cl_ord_id for o in live if o.side is Side.SELL and o.state is OrderState.WORKING}
+        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained)
+
+    def filled(self, order: TrackedOrder, qty: Shares) -> None:
+        position = self._positions.setdefault(order.symbol, _Position())
+        if order.side is Side.BUY:
+            known = min(qty, position.unexplained_qty)
+            position.unexplained_qty -= known
+            position.held += qty - known
+            position.sellable += qty - known
+            return
+        position.held -= qty
+        if order.cl_ord_id not in position.contained:
+            position.sellable -= qty
+
+    def ended(self, order: TrackedOrder, unfilled_qty: Shares) -> None:
+        """A live sell is over: what it did not sell is free again."""
+        position = self._positions.get(order.symbol)
+        if position is not None and order.cl_ord_id in position.contained:
+            position.contained.discard(order.cl_ord_id)
+            position.sellable += unfilled_qty
+
+    def free(self, symbol: Symbol, live: Iterable[TrackedOrder]) -> Shares:
+        """Shares that a new sale may claim. `live` are our open orders of the symbol."""
+        position = self._positions.get(symbol)
+        if position is None:
+            return Shares(0)
+        sells = [order for order in live if order.side is Side.SELL and order.is_at_broker]
+        all_leaves = sum(order.leaves_qty for order in sells)
+        new_leaves = sum(order.leaves_qty for order in sells if order.cl_ord_id not in position.contained)
+        return Shares(max(0, min(position.held - all_leaves, position.sellable - new_leaves)))

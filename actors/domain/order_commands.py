@@ -1,0 +1,316 @@
+"""From a pair's command to the call of the control: duplicates, refusals, the last guard, and what waits behind it.
+
+Every command enters the hold queue and leaves it at once if nothing stands in its way, so that a new one and a held one
+pass the same checks in the same place. ORDER_SEND_ATTEMPT is always recorded before the call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from actors.domain import broker_codes
+from actors.domain.holdings import Holdings
+from actors.domain.order import CancelState, OrderState, OrderTrigger, TrackedCancel, TrackedOrder
+from actors.domain.order_flow import OrderFlow, kind_of
+from actors.domain.order_rows import cancel_row, order_row, plain_row, refused_cancel_row
+from actors.domain.outbox import Outbox
+from actors.domain.own_orders import OwnOrders
+from actors.domain.refusals import Circumstances, first_refusal
+from actors.domain.routes import PairRoutes
+from actors.domain.send_guard import Held, HoldQueue, SendGuard
+from actors.domain.symbol_map import SymbolEntry
+from actors.domain.trading_hours import TradingHours
+from actors.effects import Role
+from actors.messages.journal import EventType
+from actors.messages.orders import CancelOrder, OrderKind, OrderRefused, PlaceOrder, RefusalReason
+from actors.messages.throttle import SlotFreed, SlotUsed
+from kiwoom.control import OrderCalled, SubmitOrder
+from kiwoom.market import Nanos, Now, Symbol, Venue, Won
+
+
+@dataclass(slots=True)
+class Desk:
+    """What is known of the broker's side of things; the core keeps it up to date."""
+
+    account: str
+    disconnected: str
+    """Why nothing can be sent; "" = the line is up and reconciled."""
+    observe_only: bool
+    order_screens: tuple[str, ...]
+    limits: dict[Symbol, tuple[Won, Won]]
+    halts: dict[tuple[Symbol, Venue], str]
+    """Why a symbol cannot be traded on a venue now. At most two entries a symbol."""
+
+
+class OrderCommands:
+    def __init__(
+        self,
+        *,
+        out: Outbox,
+        desk: Desk,
+        orders: OwnOrders,
+        flow: OrderFlow,
+        holdings: Holdings,
+        routes: PairRoutes,
+        hours: TradingHours,
+        guard: SendGuard,
+        queue: HoldQueue,
+        symbols: Mapping[Symbol, SymbolEntry],
+    ) -> None:
+        self._out = out
+        self._desk = desk
+        self._orders = orders
+        self._flow = flow
+        self._holdings = holdings
+        self._routes = routes
+        self._hours = hours
+        self._guard = guard
+        self._queue = queue
+        self._symbols = symbols
+        self._screens_used = 0
+        self._last_release = Nanos(0)
+
+    # --- in -----------------------------------------------------------------------------------------------------------
+
+    def place(self, command: PlaceOrder, now: Now) -> None:
+        if self._is_repeat(command, now):
+            return
+        if self._routes.slot_of(command.pair_id) is None:
+            self._routes.assign(command.pair_id, command.slot)
+        order = TrackedOrder(command)
+        self._orders.add(order)
+        if self._queue.is_full:
+            self._flow.refused(order, RefusalReason.NO_GRANT, "too many commands wait for the window", now)
+            return
+        self._queue.add(order)
+        self.release(now)
+
+    def cancel(self, command: CancelOrder, now: Now) -> None:
+        if self._is_repeat(command, now):
+            return
+        target = self._orders.order(command.target)
+        if target is None:
+            text = f"{command.target} is no order of ours"
+            self._refuse_untracked(command, RefusalReason.UNKNOWN_TARGET, text, now)
+            return
+        cancel = TrackedCancel(command, target)
+        self._orders.add(cancel)
+        target.cancels.append(cancel)
+        if target.state is OrderState.HELD:
+            self._withdraw(cancel, now)
+            return
+        if self._queue.is_full:
+            self._flow.cancel_refused(cancel, RefusalReason.NO_GRANT, "too many commands wait for the window", now)
+            return
+        self._queue.add(cancel)
+        self.release(now)
+
+    def returned(self, event: OrderCalled) -> TrackedOrder | TrackedCancel | None:
+        """The call came back: the window counts it from now, and the Throttler is told. Whose was it?"""
+        self._guard.returned(event.rq_name, event.at)
+        tracked = self._orders.find(event.rq_name)
+        if tracked is not None:
+            self._out.send(
+                Role.THROTTLER,
+                SlotUsed(
+                    grant_id=tracked.command.grant_id,
+                    kind=kind_of(tracked),
+                    called=event.called,
+                    returned=event.at,
+                    overload=event.code in broker_codes.OVERLOAD_CODES,
+                ),
+            )
+        return tracked
+
+    # --- out ----------------------------------------------------------------------------------------------------------
+
+    def release(self, now: Now) -> None:
+        """Refuse what must not leave, send what may, keep the rest. What the window blocks blocks all behind it; what
+        waits for a number blocks nobody else."""
+        self._last_release = now.mono
+        window_full = False
+        for held in self._queue.in_order():
+            if self._refused(held, now) or self._waits_for_number(held):
+                continue
+            window_full = window_full or not self._guard.may_send(now.mono)
+            if window_full:
+                continue
+            self._queue.remove(held)
+            if isinstance(held, TrackedCancel):
+                self._send_cancel(held, now)
+            else:
+                self._send_order(held, now)
+        self._refuse_hopeless_entries(now)
+
+    def next_deadline(self) -> Nanos | None:
+        """The end of a held entry's grant, or when the window has room again."""
+        held = self._queue.in_order()
+        if not held:
+            return None
+        times = [h.command.expires for h in held if isinstance(h, TrackedOrder) and h.command.expires is not None]
+        if any(not self._waits_for_number(each) for each in held):
+            free_at = self._guard.free_at(self._last_release)
+            if free_at is not None:
+                times.append(free_at)
+        return min(times, default=None)
+
+    def _refused(self, held: Held, now: Now) -> bool:
+        if isinstance(held, TrackedCancel):
+            refusal = self._cancel_refusal(held)
+            if refusal is not None:
+                self._queue.remove(held)
+                self._flow.cancel_refused(held, *refusal, now)
+            return refusal is not None
+        refusal = first_refusal(held.command, self._circumstances(held.command, now))
+        if refusal is not None:
+            self._queue.remove(held)
+            self._flow.refused(held, *refusal, now)
+        return refusal is not None
+
+    def _waits_for_number(self, held: Held) -> bool:
+        """A cancel names its target by number. A hedge like an un-numbered order could not be told apart from it."""
+        if isinstance(held, TrackedCancel):
+            return not held.target.order_no
+        return self._orders.unnumbered_before(held.symbol, held.venue, held.side) is not None
+
+    def _send_order(self, order: TrackedOrder, now: Now) -> None:
+        command = order.command
+        order.screen_no = self._next_screen()
+        order.order_type = broker_codes.ORDER_TYPE[command.venue, command.side]
+        order.hoga = broker_codes.HOGA[command.venue, command.style]
+        order.attempted = now.mono
+        order.attempted_wall = now.wall
+        order.machine.fire(OrderTrigger.CALL)
+        self._guard.called(command.cl_ord_id)
+        self._out.record(order_row(EventType.ORDER_SEND_ATTEMPT, now, order))
+        self._out.call(
+            SubmitOrder(
+                rq_name=command.cl_ord_id,
+                screen_no=order.screen_no,
+                account=self._desk.account,
+                order_type=order.order_type,
+                code=command.symbol,
+                qty=command.qty,
+                price=command.price,
+                hoga=order.hoga,
+                orig_order_no="",
+            )
+        )
+
+    def _send_cancel(self, cancel: TrackedCancel, now: Now) -> None:
+        target = cancel.target
+        cancel.screen_no = self._next_screen()
+        cancel.state = CancelState.CALLED
+        order_type = broker_codes.CANCEL_TYPE[target.venue, target.side]
+        self._guard.called(cancel.cl_ord_id)
+        self._out.record(
+            cancel_row(
+                EventType.CANCEL_SEND_ATTEMPT,
+                now,
+                cancel,
+                order_type=order_type,
+                hoga_code=broker_codes.HOGA_LIMIT,
+                price=0,
+            )
+        )
+        self._out.call(
+            SubmitOrder(
+                rq_name=cancel.cl_ord_id,
+                screen_no=cancel.screen_no,
+                account=self._desk.account,
+                order_type=order_type,
+                code=target.symbol,
+                qty=target.leaves_qty,
+                price=0,
+                hoga=broker_codes.HOGA_LIMIT,
+                orig_order_no=target.order_no,
+            )
+        )
+
+    def _next_screen(self) -> str:
+        screens = self._desk.order_screens
+        self._screens_used += 1
+        return screens[(self._screens_used - 1) % len(screens)]
+
+    # --- refusing -----------------------------------------------------------------------------------------------------
+
+    def _circumstances(self, command: PlaceOrder, now: Now) -> Circumstances:
+        symbol, venue = command.symbol, command.venue
+        opposing = self._orders.opposing(symbol, venue, command.side, command.price)
+        unnumbered = self._orders.unnumbered_before(symbol, venue, command.side)
+        return Circumstances(
+            mono=now.mono,
+            disconnected=self._desk.disconnected,
+            session_off=self._flow.trouble or self._hours.session_off(now.wall),
+            venue_closed=self._hours.orders_closed(venue, now.wall),
+            halted=self._desk.halts.get((symbol, venue), ""),
+            observe_only=self._desk.observe_only,
+            known_symbol=symbol in self._symbols,
+            limits=self._desk.limits.get(symbol),
+            free_to_sell=self._holdings.free(symbol, self._orders.open_orders(symbol)),
+            opposing_order=opposing.cl_ord_id if opposing is not None else "",
+            unnumbered_order=unnumbered.cl_ord_id if unnumbered is not None else "",
+        )
+
+    def _cancel_refusal(self, cancel: TrackedCancel) -> tuple[RefusalReason, str] | None:
+        """A cancel needs no session and no grant: only a line, a venue that is not shut, and a live target."""
+        if self._desk.disconnected:
+            return RefusalReason.DISCONNECTED, self._desk.disconnected
+        closed = self._hours.cancels_closed(cancel.target.venue)
+        if closed:
+            return RefusalReason.VENUE_CLOSED, closed
+        if self._desk.observe_only:
+            return RefusalReason.OBSERVE_ONLY, "observe mode sends no order"
+        if cancel.target.is_over:
+            text = f"{cancel.target.cl_ord_id} is over: {cancel.target.state.name.lower()}"
+            return RefusalReason.UNKNOWN_TARGET, text
+        return None
+
+    def _refuse_hopeless_entries(self, now: Now) -> None:
+        """Entries whose grant will have run out before the window has room."""
+        free_at = self._guard.free_at(now.mono)
+        if free_at is None:
+            return
+        for held in self._queue.in_order():
+            if isinstance(held, TrackedOrder) and held.command.kind is OrderKind.ENTRY:
+                assert held.command.expires is not None
+                if free_at >= held.command.expires:
+                    self._queue.remove(held)
+                    text = "the broker's window has no room before the grant runs out"
+                    self._flow.refused(held, RefusalReason.GRANT_EXPIRED, text, now)
+
+    def _refuse_untracked(self, command: CancelOrder, reason: RefusalReason, text: str, now: Now) -> None:
+        self._out.record(refused_cancel_row(now, command, reason=reason.value, message_text=text))
+        event = OrderRefused(command.pair_id, command.cl_ord_id, reason, text, now.mono)
+        self._out.send(Role.PAIR_MANAGER, event, command.slot)
+        self._free_grant(command.grant_id)
+
+    def _withdraw(self, cancel: TrackedCancel, now: Now) -> None:
+        """The target never left: it is taken back, and the cancel has nothing to send."""
+        self._queue.remove(cancel.target)
+        cancel.state = CancelState.CALLED
+        self._flow.withdrawn(cancel.target, now)
+        self._free_grant(cancel.command.grant_id)
+
+    def _is_repeat(self, command: PlaceOrder | CancelOrder, now: Now) -> bool:
+        """The id was used before: nothing is sent, and the pair hears again what became of the first."""
+        first = self._orders.find(command.cl_ord_id)
+        if first is None:
+            return False
+        row = plain_row(
+            EventType.SERVER_MESSAGE,
+            now,
+            pair_id=command.pair_id,
+            cl_ord_id=command.cl_ord_id,
+            symbol=command.symbol,
+            reason=RefusalReason.DUPLICATE.value,
+            message_text="this client order id was used before; not sent again",
+        )
+        self._out.record(row)
+        if command.grant_id != first.command.grant_id:
+            self._free_grant(command.grant_id)
+        self._flow.repeat_last_event(first)
+        return True
+
+    def _free_grant(self, grant_id: int | None) -> None:
+        if grant_id is not None:
+            self._out.send(Role.THROTTLER, SlotFreed(grant_id))

@@ -1,0 +1,324 @@
+"""What happens to an order of ours, said once: the state moves, the journal row, the event to the pair, the claims.
+
+Every method takes a fact about one order or cancel and puts all of its consequences into the outbox. Finding out which
+order a fact is about is `order_reports`; deciding whether an order may leave is `order_commands`.
+"""
+
+from collections.abc import Mapping
+
+from actors.domain.holdings import Holdings
+from actors.domain.order import (
+    NO_SHARES,
+    OPEN_CANCEL_STATES,
+    CancelState,
+    OrderState,
+    OrderTrigger,
+    TrackedCancel,
+    TrackedOrder,
+)
+from actors.domain.order_rows import cancel_row, order_row, plain_row
+from actors.domain.outbox import Outbox
+from actors.domain.own_orders import OwnOrders
+from actors.domain.routes import PairRoutes
+from actors.domain.symbol_map import SymbolEntry
+from actors.effects import Role
+from actors.messages.journal import EventType
+from actors.messages.market_data import OwnResting
+from actors.messages.orders import (
+    CancelRejected,
+    CancelStuck,
+    EndReason,
+    OrderAccepted,
+    OrderAcked,
+    OrderCanceled,
+    OrderEvent,
+    OrderFilled,
+    OrderKind,
+    OrderRefused,
+    OrderRejected,
+    OrderStuck,
+    OrderSubmitted,
+    OrderTimedOut,
+    RefusalReason,
+    RejectSource,
+)
+from actors.messages.pairs import LateFill, OrderEnded
+from actors.messages.session import BrokerStatus
+from actors.messages.throttle import SlotFreed
+from kiwoom.control import OrderReport
+from kiwoom.market import Nanos, Now, Shares, Side, Symbol, Venue, Won
+
+
+class OrderFlow:
+    def __init__(
+        self,
+        out: Outbox,
+        orders: OwnOrders,
+        holdings: Holdings,
+        routes: PairRoutes,
+        symbols: Mapping[Symbol, SymbolEntry],
+    ) -> None:
+        self._out = out
+        self._orders = orders
+        self._holdings = holdings
+        self._routes = routes
+        self._symbols = symbols
+        # Per price at which we ever rested today: what the shard was last told.
+        self._resting: dict[tuple[Symbol, Venue, Side, Won], Shares] = {}
+        self.trouble = ""
+        """Why nobody may begin anything new until the next reconciliation; "" = all is understood."""
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def submitted(self, order: TrackedOrder, at: Nanos) -> None:
+        order.machine.fire(OrderTrigger.TAKE)
+        if not order.is_over:
+            self._tell(order, OrderSubmitted(order.command.pair_id, order.cl_ord_id, at))
+
+    def numbered(self, order: TrackedOrder, order_no: str, at: Nanos, now: Now, reason: str = "") -> None:
+        """`reason` says how the number was found where the broker's answer did not bring it."""
+        was_over = order.is_over
+        order.machine.fire(OrderTrigger.NUMBER)
+        self._orders.number(order, order_no)
+        order.numbered = at
+        stamps = (("called_mono_ns", order.attempted), ("returned_mono_ns", order.returned))
+        self._out.record(order_row(EventType.ORDER_ACK, now, order, at, reason=reason or None, extra=stamps))
+        self._tell(order, OrderAcked(order.command.pair_id, order.cl_ord_id, order_no, at))
+        if was_over:
+            self.stop(f"order {order_no} ({order.cl_ord_id}) was {order.state.name.lower()} and is alive", now)
+
+    def accepted(self, order: TrackedOrder, at: Nanos, now: Now, report: OrderReport | None = None) -> None:
+        """접수. A repeat, or one after the end, says nothing new."""
+        if order.accepted or order.is_over:
+            return
+        order.machine.fire(OrderTrigger.ACCEPT)
+        order.accepted = True
+        reason = "DOUBT" if report is None else None
+        self._out.record(order_row(EventType.ORDER_ACCEPTED, now, order, at, report, reason=reason))
+        self._tell(order, OrderAccepted(order.command.pair_id, order.cl_ord_id, order.leaves_qty, at))
+        self._show_resting(order)
+
+    def filled(
+        self,
+        order: TrackedOrder,
+        exec_id: str,
+        px: Won,
+        qty: Shares,
+        at: Nanos,
+        now: Now,
+        report: OrderReport | None = None,
+    ) -> None:
+        """One new fill. The caller has made sure that it is no repeat. `report` None: a query proved it."""
+        was_over = order.is_over
+        order.cum_qty = Shares(order.cum_qty + qty)
+        order.amount += px * qty
+        is_whole = order.cum_qty >= order.command.qty
+        order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
+        self._holdings.filled(order, qty)
+        # The order's one terminal row is written already if the fill comes after its end.
+        ends_it = is_whole and not was_over
+        event = OrderFilled(
+            pair_id=order.command.pair_id,
+            cl_ord_id=order.cl_ord_id,
+            exec_id=exec_id,
+            venue=order.venue,
+            side=order.side,
+            fill_px=px,
+            fill_qty=qty,
+            cum_qty=order.cum_qty,
+            leaves_qty=order.leaves_qty,
+            commission_cum_won=report.commission_won if report is not None else None,
+            tax_cum_won=report.tax_won if report is not None else None,
+            at=at,
+        )
+        self._out.record(
+            order_row(
+                EventType.TRADE_FILL if ends_it else EventType.TRADE_PARTIAL,
+                now,
+                order,
+                at,
+                report,
+                fill_qty=qty,
+                fill_px=px,
+                exec_id=exec_id,
+                reason="LATE" if was_over else "DOUBT" if report is None else None,
+            )
+        )
+        self._tell(order, event)
+        if ends_it:
+            self._close(order, at, now)
+        elif not was_over:
+            self._show_resting(order)
+        if order.cum_qty > order.command.qty:
+            self.stop(f"order {order.order_no} filled {order.cum_qty} of {order.command.qty}", now)
+
+    def ended(
+        self, order: TrackedOrder, reason: EndReason, at: Nanos, now: Now, report: OrderReport | None = None
+    ) -> None:
+        """It left the book, or was proved never to have been in it."""
+        unfilled = order.leaves_qty
+        by_cancel = order.open_cancel
+        order.machine.fire(OrderTrigger.CANCEL)
+        order.ending = None
+        extra: tuple[tuple[str, object], ...] = (("canceled_qty", unfilled), ("cum_qty", order.cum_qty))
+        if by_cancel is not None:
+            extra += (("cancel_cl_ord_id", by_cancel.cl_ord_id), ("cancel_order_no", by_cancel.order_no))
+        self._out.record(order_row(EventType.CANCELED, now, order, at, report, reason=reason.value, extra=extra))
+        event = OrderCanceled(order.command.pair_id, order.cl_ord_id, unfilled, order.cum_qty, reason, at)
+        self._tell(order, event)
+        for cancel in order.cancels:
+            if cancel.state in OPEN_CANCEL_STATES:
+                cancel.state = CancelState.DONE
+        self._close(order, at, now, unfilled)
+
+    def rejected(
+        self,
+        order: TrackedOrder,
+        source: RejectSource,
+        text: str,
+        at: Nanos,
+        now: Now,
+        overload: bool = False,
+        report: OrderReport | None = None,
+    ) -> None:
+        trigger = OrderTrigger.TURN_AWAY if source is RejectSource.LOCAL else OrderTrigger.REJECT
+        order.machine.fire(trigger)
+        row = order_row(EventType.ORDER_REJECT, now, order, at, report, reason=source.value, message_text=text or None)
+        self._out.record(row)
+        self._tell(order, OrderRejected(order.command.pair_id, order.cl_ord_id, source, text, overload, at))
+        self._close(order, at, now, Shares(order.command.qty))
+
+    def refused(self, order: TrackedOrder, reason: RefusalReason, text: str, now: Now) -> None:
+        """Held and now not to be sent."""
+        order.machine.fire(OrderTrigger.REFUSE)
+        row = order_row(EventType.ORDER_REFUSED, now, order, reason=reason.value, message_text=text)
+        self._out.record(row)
+        self._tell(order, OrderRefused(order.command.pair_id, order.cl_ord_id, reason, text, now.mono))
+        self._free_grant(order.command.grant_id)
+        self._close(order, now.mono, now)
+
+    def withdrawn(self, order: TrackedOrder, now: Now) -> None:
+        """Its pair cancelled it while it was still held here."""
+        self.ended(order, EndReason.BY_US, now.mono, now)
+        self._free_grant(order.command.grant_id)
+
+    def timed_out(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
+        self._out.record(order_row(EventType.ORDER_TIMEOUT, now, order, at))
+        self._tell(order, OrderTimedOut(order.command.pair_id, order.cl_ord_id, at))
+
+    def stuck(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
+        self._out.record(order_row(EventType.ORDER_STUCK, now, order, at))
+        self._tell(order, OrderStuck(order.command.pair_id, order.cl_ord_id, at))
+
+    # --- cancels ------------------------------------------------------------------------------------------------------
+
+    def cancel_submitted(self, cancel: TrackedCancel, at: Nanos) -> None:
+        self._tell(cancel, OrderSubmitted(cancel.command.pair_id, cancel.cl_ord_id, at))
+
+    def cancel_numbered(self, cancel: TrackedCancel, order_no: str, at: Nanos, now: Now) -> None:
+        self._orders.number(cancel, order_no)
+        if cancel.state in OPEN_CANCEL_STATES:
+            cancel.state = CancelState.NUMBERED
+        self._out.record(cancel_row(EventType.ORDER_ACK, now, cancel, at))
+
+    def cancel_rejected(
+        self,
+        cancel: TrackedCancel,
+        text: str,
+        at: Nanos,
+        now: Now,
+        reason: RejectSource,
+        overload: bool = False,
+        report: OrderReport | None = None,
+    ) -> None:
+        if cancel.state not in OPEN_CANCEL_STATES:
+            return
+        cancel.state = CancelState.REJECTED
+        row = cancel_row(
+            EventType.CANCEL_REJECT, now, cancel, at, report, reason=reason.value, message_text=text or None
+        )
+        self._out.record(row)
+        command = cancel.command
+        event = CancelRejected(command.pair_id, command.cl_ord_id, command.target, text, overload, at)
+        self._tell(cancel, event)
+
+    def cancel_refused(self, cancel: TrackedCancel, reason: RefusalReason, text: str, now: Now) -> None:
+        cancel.state = CancelState.REFUSED
+        row = cancel_row(EventType.ORDER_REFUSED, now, cancel, reason=reason.value, message_text=text)
+        self._out.record(row)
+        event = OrderRefused(cancel.command.pair_id, cancel.cl_ord_id, reason, text, now.mono)
+        self._tell(cancel, event)
+        self._free_grant(cancel.command.grant_id)
+
+    def cancel_stuck(self, cancel: TrackedCancel, at: Nanos, now: Now) -> None:
+        cancel.stuck = True
+        self._out.record(cancel_row(EventType.CANCEL_STUCK, now, cancel, at))
+        command = cancel.command
+        self._tell(cancel, CancelStuck(command.pair_id, command.cl_ord_id, command.target, at))
+
+    # --- both ---------------------------------------------------------------------------------------------------------
+
+    def repeat_last_event(self, tracked: TrackedOrder | TrackedCancel) -> None:
+        """A command came again: its pair is told once more how the first stands. Nothing yet = it will be told."""
+        if tracked.last_event is not None:
+            self._tell(tracked, tracked.last_event)
+
+    def show_resting(self, shard: int) -> None:
+        """To a shard that was started again: everything of ours that rests."""
+        for (symbol, venue, side, price), qty in self._resting.items():
+            entry = self._symbols[symbol]
+            if entry.shard == shard:
+                self._out.send(Role.MARKET_DATA, OwnResting(entry.index, venue, side, price, qty), shard)
+
+    def stop(self, text: str, now: Now) -> None:
+        """An order's state is no longer understood: no entry until a reconciliation; hedges and cancels go on."""
+        self._out.record(plain_row(EventType.SERVER_MESSAGE, now, reason="UNCLEAR", message_text=text))
+        if not self.trouble:
+            self.trouble = text
+            self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
+
+    def _tell(self, tracked: TrackedOrder | TrackedCancel, event: OrderEvent) -> None:
+        """To the pair's slot. Once the slot has another pair only fills still matter, and the Router has them."""
+        tracked.last_event = event
+        slot = self._routes.slot_of(event.pair_id)
+        if slot is not None:
+            self._out.send(Role.PAIR_MANAGER, event, slot)
+        elif isinstance(event, OrderFilled):
+            assert isinstance(tracked, TrackedOrder)
+            self._out.send(Role.ROUTER, LateFill(event, tracked.symbol))
+
+    def _free_grant(self, grant_id: int | None) -> None:
+        if grant_id is not None:
+            self._out.send(Role.THROTTLER, SlotFreed(grant_id))
+
+    def _close(self, order: TrackedOrder, at: Nanos, now: Now, unfilled: Shares = NO_SHARES) -> None:
+        self._orders.close(order)
+        self._holdings.ended(order, unfilled)
+        self._show_resting(order)
+        command = order.command
+        self._out.send(
+            Role.ROUTER,
+            OrderEnded(command.pair_id, order.cl_ord_id, command.kind, order.symbol, order.side, order.cum_qty, at),
+        )
+        for cancel in order.cancels:
+            # Its own answer has not come in time, and nothing is left for it to cancel.
+            if cancel.stuck and order.state is OrderState.FILLED:
+                self.cancel_rejected(cancel, "the order filled first", at, now, RejectSource.EXCHANGE)
+
+    def _show_resting(self, order: TrackedOrder) -> None:
+        """Tell the shard how much of the visible size at this price is our own, if that changed."""
+        key = (order.symbol, order.venue, order.side, order.command.price)
+        qty = self._orders.resting_qty(*key)
+        if self._resting.get(key, 0) == qty:
+            return
+        if qty:
+            self._resting[key] = qty
+        else:
+            del self._resting[key]
+        entry = self._symbols[order.symbol]
+        message = OwnResting(entry.index, order.venue, order.side, order.command.price, qty)
+        self._out.send(Role.MARKET_DATA, message, entry.shard)
+
+
+def kind_of(tracked: TrackedOrder | TrackedCancel) -> OrderKind:
+    return tracked.command.kind if isinstance(tracked, TrackedOrder) else OrderKind.CANCEL

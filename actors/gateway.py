@@ -1,0 +1,134 @@
+"""Gateway: owns the control port; the only actor that speaks to the broker. It writes the journal.
+
+Beside its core this shell has the control's thread (kiwoom.control_thread), the journal, and the quotes, which pass
+from the thread to the shards as bytes without touching the core.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actors.cores.gateway import GatewayCore, GatewaySettings
+from actors.effects import Call, Effects, Record, Role, Send
+from actors.journal import Journal
+from actors.messages.journal import Row, RowsPosted, RowsWritten
+from actors.messages.market_data import QuoteBatch
+from actors.messages.session import ConnectBroker
+from actors.shell import Shell
+from kiwoom.adapter import FeedTarget
+from kiwoom.control import ControlCall, ControlPort
+from kiwoom.control_thread import QUOTE_INTERVAL_NS_MAX, QUOTE_INTERVAL_NS_MIN, ControlThread
+from kiwoom.market import MS, Nanos
+
+ROWS_INTERVAL_NS = 250 * MS
+"""Telemetry hears of written rows at most four times a second."""
+
+MESSAGE_COST_NS = 450_000
+"""CPU of one message at its sender (THESPIAN.md). It is spent after the handler, where a handler cannot measure it."""
+
+FLUSH_SHARE = 4
+"""Quotes are flushed so seldom that sending them takes at most one part in this many of the Gateway's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySetup:
+    """What the Gateway is enlisted with: its core's settings, where its journal is, which code feeds which shard."""
+
+    core: GatewaySettings
+    journal_path: Path
+    feeds: Mapping[str, FeedTarget]
+    control: Any
+    """What the cast's own Gateway needs to make its control."""
+
+
+class Gateway(Shell):
+    """Subclasses (in the cast) name their control; no actor can tell which it is."""
+
+    role = Role.GATEWAY
+
+    def make_control(self, setup: Any) -> ControlPort:
+        raise NotImplementedError
+
+    def make_application(self, arguments: list[str]) -> Any:
+        raise NotImplementedError
+
+    def make_core(self, settings: GatewaySetup) -> GatewayCore:
+        self._journal = Journal(settings.journal_path)
+        self._unreported: list[Row] = []
+        self._report_at: Nanos | None = None
+        self._control = ControlThread(
+            lambda: self.make_control(settings.control), self.make_application, settings.feeds, self.clock
+        )
+        return GatewayCore(settings.core)
+
+    def enlisted(self) -> None:
+        self._control.start()
+        assert self.core is not None
+        self.perform(self.core.handle(ConnectBroker(), self.clock.now()))
+
+    def watched(self) -> list[int]:
+        return [self._control.wake_fd()] if self.core is not None else []
+
+    def decide(self, message: object) -> Effects:
+        if isinstance(message, RowsPosted):
+            return tuple(Record(row) for row in message.rows)
+        return super().decide(message)
+
+    def on_watched(self) -> None:
+        """Events one by one through the core, then the quotes: an order's news never waits behind a batch."""
+        assert self.core is not None
+        events, quotes = self._control.take()
+        for event in events:
+            self.perform(self.core.handle(event, self.clock.now()))
+        for shard, run in quotes.items():
+            self.post(Send(Role.MARKET_DATA, QuoteBatch(bytes(run)), shard))
+        self._control.quote_interval_ns = min(
+            QUOTE_INTERVAL_NS_MAX, max(QUOTE_INTERVAL_NS_MIN, FLUSH_SHARE * len(quotes) * MESSAGE_COST_NS)
+        )
+
+    def woken(self) -> None:
+        super().woken()
+        if self._report_at is not None and self._report_at <= self.clock.now().mono:
+            self._report_rows()
+
+    def _report_rows(self) -> None:
+        rows, self._unreported, self._report_at = tuple(self._unreported), [], None
+        self.post(Send(Role.TELEMETRY, RowsWritten(rows, self._journal.last_seq)))
+
+    def perform(self, effects: Effects) -> None:
+        """In order: a row is on disk before the call that follows it."""
+        for effect in effects:
+            match effect:
+                case Record(row=row):
+                    self._write(row)
+                case Call(call=call):
+                    self._journal.commit()
+                    self._control.perform(call)
+                case Send():
+                    self.post(effect)
+        self._journal.commit()
+
+    def record(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._write(row)
+
+    def call_control(self, call: ControlCall) -> None:
+        self._control.perform(call)
+
+    def _write(self, row: Row) -> None:
+        self._journal.append(row, self.role.value)
+        self._unreported.append(row)
+        if self._report_at is None:
+            self._report_at = Nanos(self.clock.now().mono + ROWS_INTERVAL_NS)
+
+    def next_wake(self) -> Nanos | None:
+        if self.core is None:
+            return None
+        return min((at for at in (super().next_wake(), self._report_at) if at is not None), default=None)
+
+    def closing(self) -> None:
+        if self.core is not None:
+            self._control.stop()
+            self._report_rows()
+            self._journal.close()

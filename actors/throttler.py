@@ -1,0 +1,12 @@
+"""Throttler: the order, query and registration budgets."""
+
+from actors.cores.throttler import ThrottlerCore, ThrottleSettings
+from actors.effects import Role
+from actors.shell import Shell
+
+
+class Throttler(Shell):
+    role = Role.THROTTLER
+
+    def make_core(self, settings: ThrottleSettings) -> ThrottlerCore:
+        return ThrottlerCore(settings)

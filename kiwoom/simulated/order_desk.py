@@ -1,0 +1,560 @@
+"""The broker's order desk: from SendOrder to the last report, with its checks, its cap, its ledger and its faults.
+
+Sequences (KIWOOM.md 4.2; `BrokerKnobs` has the variants):
+- taken: OnReceiveMsg and OnReceiveTrData with a 7-digit number, then 접수 (a sale: 잔고 too), then 체결 and 잔고 per
+  fill.
+- turned away by the server: the message, and OnReceiveTrData with a blank number; no report. By the exchange: a
+  number, then 거부 with the reason in 919.
+- cancelled: the cancel's own number, its 접수, its 확인, then the clear event of the original. Nothing left to cancel:
+  a message and a blank number, known when the cancel meets the exchange.
+- Reports leave in the order of the exchange's events, and not before their order's number, unless a fault says so.
+
+The server checks kind, price, session, holdings and cash at arrival; what the exchange alone knows it refuses there.
+No amend (-15), no credit, no order before the session. Cancelling a part leaves the rest in place, with no clear event.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, assert_never
+
+from kiwoom.simulated.account import Account, Claim
+from kiwoom.simulated.events import (
+    CancelImpossible,
+    MarketEvent,
+    OwnAccepted,
+    OwnEnded,
+    OwnFilled,
+    OwnReduced,
+    OwnRejected,
+)
+from kiwoom.simulated.faults import BrokerKnobs
+from kiwoom.simulated.feed import Feed
+from kiwoom.simulated.ledger import LedgerKind, LedgerRow
+from kiwoom.simulated.line import MILLISECOND, Line, SlidingSecond
+from kiwoom.simulated.market import Listing, SimulatedMarket
+from kiwoom.simulated.orders import (
+    CONFIRMED,
+    FILLED,
+    RECEIVED,
+    REFUSED,
+    Answer,
+    BrokerCancel,
+    BrokerOrder,
+    Quote,
+    balance_report,
+    cancel_report,
+    clear_report,
+    order_report,
+    remainder_confirmed_report,
+)
+from kiwoom.simulated.registrations import is_screen
+from kiwoom.simulated.rules import BUY, CLOSED, HOGA, KRX, NXT, SELL, time_of_day, valid_price
+from kiwoom.simulated.wire import ChejanFrame, MessageFrame, TrFrame
+
+OwnEvent = OwnAccepted | OwnFilled | OwnReduced | OwnEnded | OwnRejected | CancelImpossible
+"""What the exchange says of one of our orders."""
+
+ORDERS_PER_SECOND_MAX: Final = 5
+FIRST_ORDER_NO: Final = 100_001
+RQ_NAME_BYTES_MAX: Final = 80
+REPEAT_AFTER_MS: Final = 3
+"""A repeated report follows the first so soon."""
+OVERTAKEN_BY_MS: Final = 1
+"""A number that a report overtakes comes so much after it."""
+
+_SOR: Final = "SOR"
+_NEW_ORDERS: Final = {
+    1: (KRX, BUY),
+    2: (KRX, SELL),
+    11: (_SOR, BUY),
+    12: (_SOR, SELL),
+    21: (NXT, BUY),
+    22: (NXT, SELL),
+}
+_CANCELS: Final = {3: (KRX, BUY), 4: (KRX, SELL), 13: (_SOR, ""), 23: (NXT, "")}
+"""By order type: venue, and the side it must have ("" = either). KIWOOM.md 1.4."""
+
+_MOCK_HOGAS: Final = ("00", "03")
+_NOON: Final = 12 * 3_600 * 1_000_000_000
+
+_TAKEN: Final = {BUY: "[107066] 매수주문이 완료되었습니다.", SELL: "[107067] 매도주문이 완료되었습니다."}
+_UNCOVERED: Final = {
+    BUY: "[855056] 증거금 부족으로 주문이 거부되었습니다.",
+    SELL: "[800033] 매도가능수량이 부족하여 주문이 거부되었습니다.",
+}
+_CANCEL_TAKEN: Final = "[107069] 취소주문이 완료되었습니다."
+_NOTHING_TO_CANCEL: Final = "[00Z924] 취소수량이 취소가능수량을 초과하였습니다."
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCall:
+    """SendOrder's nine arguments, in order."""
+
+    rq_name: str
+    screen_no: str
+    account: str
+    order_type: int
+    code: str
+    qty: int
+    price: int
+    hoga: str
+    orig_order_no: str
+
+
+class OrderDesk:
+    """The orders of the day, and everything that happens to them."""
+
+    def __init__(
+        self,
+        *,
+        line: Line,
+        feed: Feed,
+        market: SimulatedMarket,
+        account: Account,
+        listings: Mapping[str, Listing],
+        knobs: BrokerKnobs,
+        record: Callable[[LedgerRow], None],
+        wall_to_mono: Callable[[int], int],
+        observe_all: Callable[[Sequence[MarketEvent]], None],
+    ) -> None:
+        self.window = SlidingSecond(ORDERS_PER_SECOND_MAX)
+        self.orders: dict[str, BrokerOrder] = {}
+        """By number, oldest first; bounded by the cap over a day."""
+        self._line = line
+        self._feed = feed
+        self._market = market
+        self._account = account
+        self._listings = listings
+        self._knobs = knobs
+        self._record = record
+        self._wall_to_mono = wall_to_mono
+        # What the exchange answers may concern others too, so it goes the way of every other market event.
+        self._observe_all = observe_all
+        self._faults = line.dice.faults
+        self._next_number = FIRST_ORDER_NO
+        # The time before which no report leaves that is not overtaking on purpose.
+        self._reports_floor = 0
+        self._cancel_in_hand: BrokerCancel | None = None
+
+    # --- the call ---------------------------------------------------------------------------------------------------
+
+    def send_order(self, call: OrderCall, mono: int, wall: int) -> int:
+        """SendOrder: 0 = taken (not yet accepted), < 0 = turned away, and no event follows."""
+        wrong = self._local_error(call)
+        if wrong:
+            self._record_call(
+                LedgerKind.REJECT, call, mono, wall, return_code=wrong, reason="turned away by the control"
+            )
+            return wrong
+        spurious = self._strikes(self._faults.overload_spurious)
+        if spurious or self.window.is_full(mono):
+            if self._knobs.overload_counts:
+                self.window.take(mono)
+            self._record_call(LedgerKind.OVERLOAD, call, mono, wall, return_code=-308)
+            return -308
+        if self._strikes(self._faults.order_lost):
+            return 0
+        self.window.take(mono)
+        if self._strikes(self._faults.line_lost):
+            self._line.cut_at(wall, self._line.session)
+        if call.order_type in _CANCELS:
+            self._take_cancel(call, mono, wall)
+        else:
+            self._take_order(call, mono, wall)
+        return 0
+
+    def _local_error(self, call: OrderCall) -> int:
+        """What the control itself turns away (KIWOOM.md 1.6)."""
+        if not self._line.logged_in:
+            return -106
+        if not 0 < len(call.rq_name.encode()) <= RQ_NAME_BYTES_MAX or not is_screen(call.screen_no):
+            return -300
+        if call.account != self._account.number:
+            return -302
+        is_cancel = call.order_type in _CANCELS
+        venue, _ = (_CANCELS | _NEW_ORDERS).get(call.order_type, ("", ""))
+        if not venue or (venue == _SOR and not self._knobs.accept_sor):
+            return -15
+        if call.code not in self._listings:
+            return -500
+        if call.qty < (0 if is_cancel else 1) or call.price < 0 or (is_cancel and call.price != 0):
+            return -300
+        if is_cancel != bool(call.orig_order_no.strip()):
+            return -300
+        return 0
+
+    # --- new orders -------------------------------------------------------------------------------------------------
+
+    def _take_order(self, call: OrderCall, mono: int, wall: int) -> None:
+        venue, side = _NEW_ORDERS[call.order_type]
+        by_sor = venue == _SOR
+        if by_sor:
+            venue = self._better_venue(call.code, side)
+        listing = self._listings[call.code]
+        board = {"KOSPI": "KP", "KOSDAQ": "KQ"}[listing.market]
+        answer = self._plan_answer(call, f"KOA_NORMAL_{side}_{board}_ORD", wall)
+        refusal = self._refusal(call, venue, listing, wall)
+        claim = None if refusal else self._claim(call, venue, side, listing)
+        if claim is None:
+            refusal = refusal or _UNCOVERED[side]
+            self._record_call(LedgerKind.REJECT, call, mono, wall, venue=venue, side=side, reason=refusal)
+            self._answer(answer, "", refusal, wall)
+            return
+        order = BrokerOrder(
+            order_no=self._number(),
+            symbol=call.code,
+            name=listing.name,
+            venue=venue,
+            side=side,
+            qty=call.qty,
+            price=call.price,
+            hoga=call.hoga,
+            order_type=call.order_type,
+            by_sor=by_sor,
+            claim=claim,
+            answer=answer,
+            received=wall,
+        )
+        self.orders[order.order_no] = order
+        self._record_call(LedgerKind.ORDER, call, mono, wall, venue=venue, side=side, order_no=order.order_no)
+        self._answer(answer, order.order_no, _TAKEN[side], wall)
+        self._line.at(wall + self._line.latency.exchange_ms * MILLISECOND, partial(self._reach_exchange, order))
+
+    def _claim(self, call: OrderCall, venue: str, side: str, listing: Listing) -> Claim | None:
+        by_limit = HOGA[call.hoga].pricing == "limit"
+        return self._account.claim(
+            symbol=call.code,
+            market=listing.market,
+            venue=venue,
+            is_buy=side == BUY,
+            worst_price=call.price if by_limit else self._market.limits(call.code)[1],
+            qty=call.qty,
+        )
+
+    def _refusal(self, call: OrderCall, venue: str, listing: Listing, wall: int) -> str:
+        """Why the server turns a new order away, "" if it does not."""
+        rule = HOGA.get(call.hoga)
+        lower, upper = self._market.limits(call.code)
+        if self._knobs.mock_server and (venue == NXT or call.hoga not in _MOCK_HOGAS):
+            return "[RC9000] 모의투자에서는 해당업무가 제공되지 않습니다."
+        if rule is None or venue not in rule.venues:
+            return "[407022] 주문이 불가능한 주문종류입니다."
+        if venue == NXT and not listing.nxt:
+            return "[407028] 넥스트레이드 거래종목이 아닙니다."
+        if rule.pricing != "limit" and call.price != 0:
+            return "[RC4033] 주문단가를 입력할 수 없는 주문입니다."
+        if rule.pricing == "limit" and not lower <= call.price <= upper:
+            return "[RC4027] 상/하한가 오류입니다."
+        if rule.pricing == "limit" and not valid_price(call.price):
+            return "[RC4025] 호가단위 오류입니다."
+        if self._market.phase(venue) == CLOSED:
+            return "[00Z217] 장시작전입니다." if time_of_day(wall) < _NOON else "[00Z218] 장종료 상태입니다."
+        if self._strikes(self._faults.reject_tr):
+            return "[800000] 주문이 거부되었습니다."
+        return ""
+
+    def _reach_exchange(self, order: BrokerOrder, wall: int) -> None:
+        if self._strikes(self._faults.reject_exchange):
+            self.observe(OwnRejected(wall, order.order_no, "거래소 주문거부"))
+            return
+        self._observe_all(
+            self._market.submit(
+                order.venue, order.order_no, order.symbol, order.side, order.qty, order.price, order.hoga, wall
+            )
+        )
+
+    def _better_venue(self, symbol: str, side: str) -> str:
+        """Where SOR sends an order: the better opposite touch, KRX if they are equal or neither has one."""
+        krx, nxt = self._feed.quote(KRX, symbol), self._feed.quote(NXT, symbol)
+        if side == BUY:
+            return NXT if nxt.ask and (not krx.ask or nxt.ask < krx.ask) else KRX
+        return NXT if nxt.bid > krx.bid else KRX
+
+    # --- cancels ----------------------------------------------------------------------------------------------------
+
+    def _take_cancel(self, call: OrderCall, mono: int, wall: int) -> None:
+        board = {"KOSPI": "KP", "KOSDAQ": "KQ"}[self._listings[call.code].market]
+        answer = self._plan_answer(call, f"KOA_NORMAL_{board}_CANCEL", wall)
+        original = self.orders.get(call.orig_order_no.strip())
+        refusal = self._cancel_refusal(call, original)
+        if refusal or original is None:
+            venue, side = _CANCELS[call.order_type]
+            self._record_call(LedgerKind.REJECT, call, mono, wall, venue=venue, side=side, reason=refusal)
+            self._answer(answer, "", refusal, wall)
+            return
+        cancel = BrokerCancel(self._number(), original, call.qty, answer)
+        self._record_call(
+            LedgerKind.CANCEL, call, mono, wall, venue=original.venue, side=original.side, order_no=cancel.order_no
+        )
+        if self._strikes(self._faults.cancel_unanswered):
+            return
+        slow_ms = self._faults.cancel_slow_ms if self._strikes(self._faults.cancel_slow) else 0
+        arrival = wall + (self._line.latency.cancel_ms + slow_ms) * MILLISECOND
+        # A cancel cannot overtake its own order.
+        order_arrival = original.received + self._line.latency.exchange_ms * MILLISECOND
+        self._line.at(max(arrival, order_arrival), partial(self._cancel_at_exchange, cancel))
+
+    def _cancel_refusal(self, call: OrderCall, original: BrokerOrder | None) -> str:
+        """Why the server turns a cancel away, "" if it does not."""
+        if original is None or original.symbol != call.code:
+            return "[800061] 취소할 원주문 내역이 없습니다."
+        venue, side = _CANCELS[call.order_type]
+        ordered_at = _SOR if original.by_sor else original.venue
+        if venue != ordered_at:
+            return f"[800062] 취소주문 불가합니다. 원주문 거래소[{ordered_at}] 취소주문 거래소[{venue}]"
+        if side not in ("", original.side):
+            return "[800063] 매매구분이 원주문과 다릅니다."
+        if original.ended or call.qty > original.leaves:
+            return _NOTHING_TO_CANCEL
+        if self._strikes(self._faults.cancel_rejected):
+            return "[800000] 취소주문이 거부되었습니다."
+        return ""
+
+    def _cancel_at_exchange(self, cancel: BrokerCancel, wall: int) -> None:
+        original = cancel.original
+        self._cancel_in_hand = cancel
+        self._observe_all(self._market.cancel(original.venue, original.order_no, cancel.qty, wall))
+        self._cancel_in_hand = None
+
+    # --- what the exchange says -------------------------------------------------------------------------------------
+
+    def observe(self, event: OwnEvent) -> None:
+        """An event of one of our orders, in the order in which the exchange tells them."""
+        order = self.orders[event.order_no]
+        match event:
+            case OwnAccepted(wall):
+                order.changed = wall
+                self._report(order, order.answer, self._order_report(order), wall)
+                if order.side == SELL:
+                    self._send_balance(order)
+            case OwnFilled():
+                self._fill(order, event)
+            case OwnReduced(wall, _, canceled, leaves):
+                self._account.release(order.claim, canceled)
+                order.leaves = leaves
+                self._confirm_cancel(order, canceled, wall)
+                self._send_released_balance(order)
+            case OwnEnded(wall, _, unfilled, why):
+                self._end(order, unfilled, why, wall)
+            case OwnRejected(wall, _, reason_text):
+                order.state = REFUSED
+                self._close(order, f"rejected: {reason_text}", wall)
+                report = order_report(order, self._account, self._quote(order), self._knobs, reason=reason_text)
+                self._report(order, order.answer, report, wall)
+            case CancelImpossible(wall):
+                cancel = self._cancel_in_hand
+                assert cancel is not None and cancel.original is order
+                cancel.answer.waits_for_report = False
+                self._answer(cancel.answer, "", _NOTHING_TO_CANCEL, wall)
+            case _:
+                assert_never(event)
+
+    def _fill(self, order: BrokerOrder, event: OwnFilled) -> None:
+        commission, tax = self._account.fill(order.claim, event.price, event.qty)
+        order.state = FILLED
+        order.leaves = event.leaves
+        order.filled += event.qty
+        order.amount += event.price * event.qty
+        order.exec_id, order.fill_price, order.fill_qty = event.exec_id, event.price, event.qty
+        order.changed = event.wall
+        self._record_event(
+            LedgerKind.FILL,
+            order,
+            event.wall,
+            fill_px=event.price,
+            fill_qty=event.qty,
+            exec_id=event.exec_id,
+            fee_krw=commission,
+            tax_krw=tax,
+        )
+        self._report(order, order.answer, self._order_report(order), event.wall)
+        self._send_balance(order)
+        if self._strikes(self._faults.halt_after_fill):
+            self._line.at(event.wall, partial(self._halt, order.symbol))
+        if self._strikes(self._faults.vi_after_fill):
+            self._line.at(event.wall, partial(self._start_vi, order.venue, order.symbol))
+
+    def _end(self, order: BrokerOrder, unfilled: int, why: str, wall: int) -> None:
+        assert unfilled == order.leaves
+        self._close(order, why, wall)
+        match why:
+            case "filled":
+                return
+            case "canceled":
+                self._confirm_cancel(order, unfilled, wall)
+            case "ioc" if self._knobs.ioc_end == "nothing":
+                return
+            case "ioc" if self._knobs.ioc_end == "confirm":
+                quote = self._quote(order)
+                report = remainder_confirmed_report(order, unfilled, self._account, quote, self._knobs)
+                self._report(order, order.answer, report, wall)
+                self._send_released_balance(order)
+                return
+            case _:
+                assert why in ("ioc", "venue")
+        self._report(order, order.answer, clear_report(order, self._account, self._quote(order), self._knobs), wall)
+        self._send_released_balance(order)
+
+    def _confirm_cancel(self, order: BrokerOrder, canceled: int, wall: int) -> None:
+        """The cancel's number, its 접수 and its 확인."""
+        cancel = self._cancel_in_hand
+        assert cancel is not None and cancel.original is order
+        self._answer(cancel.answer, cancel.order_no, _CANCEL_TAKEN, wall)
+        for state in (RECEIVED, CONFIRMED):
+            report = cancel_report(cancel, state, canceled, self._account, self._quote(order), self._knobs, wall)
+            self._report(order, cancel.answer, report, wall)
+
+    def _close(self, order: BrokerOrder, reason: str, wall: int) -> None:
+        self._account.release(order.claim, order.leaves)
+        order.leaves = 0
+        order.ended = True
+        order.changed = wall
+        self._record_event(LedgerKind.END, order, wall, qty=order.qty - order.filled, reason=reason)
+
+    def _halt(self, symbol: str, wall: int) -> None:
+        # A halt on KRX is one on both venues.
+        self._observe_all(self._market.halt(KRX, symbol, wall, self._faults.halt_seconds))
+
+    def _start_vi(self, venue: str, symbol: str, wall: int) -> None:
+        self._observe_all(self._market.start_vi(venue, symbol, wall))
+
+    # --- answers and reports ----------------------------------------------------------------------------------------
+
+    def _plan_answer(self, call: OrderCall, tr_code: str, wall: int) -> Answer:
+        due = wall + self._line.delay(self._line.latency.ack_ms)
+        answer = Answer(call.rq_name, call.screen_no, tr_code, due, self._line.session)
+        if self._strikes(self._faults.order_no_never):
+            answer.never = True
+        elif self._strikes(self._faults.order_no_late):
+            answer.due += self._faults.order_no_late_ms * MILLISECOND
+        elif self._strikes(self._faults.order_no_after_report):
+            answer.waits_for_report = True
+        else:
+            return answer
+        answer.holds_reports = False
+        return answer
+
+    def _answer(self, answer: Answer, order_no: str, text: str, wall: int) -> None:
+        """Send it when due; a blank number is a rejection, and waits for no report."""
+        answer.order_no, answer.text = order_no, text
+        if answer.never or (answer.waits_for_report and order_no):
+            return
+        answer.due = max(answer.due, wall)
+        message = MessageFrame(answer.screen_no, answer.rq_name, answer.tr_code, text)
+        number = TrFrame(answer.screen_no, answer.rq_name, answer.tr_code, "", "", {"주문번호": order_no}, ())
+        frames = (message, number) if self._knobs.message_before_tr else (number, message)
+        self._line.answer_at(answer.due, answer.session, *frames)
+
+    def _report(self, order: BrokerOrder, answer: Answer, frame: ChejanFrame, wall: int) -> None:
+        at = max(wall + self._line.delay(self._line.latency.report_ms), self._reports_floor)
+        if answer.holds_reports:
+            at = max(at, answer.due)
+        self._reports_floor = at
+        if answer.waits_for_report:
+            answer.waits_for_report = False
+            answer.due = at + OVERTAKEN_BY_MS * MILLISECOND
+            self._answer(answer, answer.order_no, answer.text, wall)
+        if self._strikes(self._faults.report_lost):
+            return
+        if self._strikes(self._faults.report_delayed):
+            at += self._faults.report_delayed_ms * MILLISECOND
+        self._line.send_at(at, frame)
+        if self._strikes(self._faults.report_repeated):
+            self._line.send_at(at + REPEAT_AFTER_MS * MILLISECOND, frame)
+
+    def _send_balance(self, order: BrokerOrder) -> None:
+        """잔고, right behind the report before it."""
+        frame = balance_report(self._account, order.symbol, order.name, self._quote(order))
+        self._line.send_at(self._reports_floor, frame)
+
+    def _send_released_balance(self, order: BrokerOrder) -> None:
+        if order.side == SELL and self._knobs.balance_on_release:
+            self._send_balance(order)
+
+    def _order_report(self, order: BrokerOrder) -> ChejanFrame:
+        return order_report(order, self._account, self._quote(order), self._knobs)
+
+    def _quote(self, order: BrokerOrder) -> Quote:
+        return self._feed.quote(order.venue, order.symbol)
+
+    def _number(self) -> str:
+        self._next_number += 1
+        return f"{self._next_number - 1:07d}"
+
+    def _strikes(self, rate: int) -> bool:
+        return self._line.dice.strikes(rate)
+
+    # --- the ledger -------------------------------------------------------------------------------------------------
+
+    def _record_call(
+        self,
+        kind: LedgerKind,
+        call: OrderCall,
+        mono: int,
+        wall: int,
+        *,
+        venue: str = "",
+        side: str = "",
+        order_no: str = "",
+        return_code: int = 0,
+        reason: str = "",
+    ) -> None:
+        if not venue:
+            venue, side = (_CANCELS | _NEW_ORDERS).get(call.order_type, ("", ""))
+        self._record(
+            LedgerRow(
+                ts=wall,
+                ts_mono_ns=mono,
+                kind=kind,
+                rq_name=call.rq_name,
+                order_no=order_no,
+                orig_order_no=call.orig_order_no,
+                venue=venue,
+                symbol=call.code,
+                side=side,
+                order_type=call.order_type,
+                hoga_code=call.hoga,
+                price=call.price,
+                qty=call.qty,
+                return_code=return_code,
+                reason=reason,
+            )
+        )
+
+    def _record_event(
+        self,
+        kind: LedgerKind,
+        order: BrokerOrder,
+        wall: int,
+        *,
+        qty: int | None = None,
+        fill_px: int | None = None,
+        fill_qty: int | None = None,
+        exec_id: str = "",
+        fee_krw: int | None = None,
+        tax_krw: int | None = None,
+        reason: str = "",
+    ) -> None:
+        self._record(
+            LedgerRow(
+                ts=wall,
+                ts_mono_ns=self._wall_to_mono(wall),
+                kind=kind,
+                rq_name=order.answer.rq_name,
+                order_no=order.order_no,
+                venue=order.venue,
+                symbol=order.symbol,
+                side=order.side,
+                order_type=order.order_type,
+                hoga_code=order.hoga,
+                price=order.price,
+                qty=qty,
+                fill_px=fill_px,
+                fill_qty=fill_qty,
+                exec_id=exec_id,
+                fee_krw=fee_krw,
+                tax_krw=tax_krw,
+                reason=reason,
+            )
+        )

@@ -1,0 +1,281 @@
+"""The Supervisor's core: start in order, watch, restart within the limit, else safe state; stop in reverse.
+
+Pure. The children are told about by key (role, index); the actor around this core owns addresses and processes.
+An exit is counted once per incarnation of a child: Thespian reports an orderly exit twice, a crash once.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import assert_never
+
+from actors.effects import Record, Role
+from actors.messages.journal import EventType, Row
+from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
+from actors.messages.supervision import (
+    ActorFailed,
+    ActorStatus,
+    Enlisted,
+    MachineStatus,
+    Operate,
+    Ping,
+    Pong,
+    Shutdown,
+)
+from actors.messages.telemetry import MachineFigures
+from kiwoom.market import SECOND, Nanos, Now
+from supervision.child import ChildSpec, SupervisionSettings
+from supervision.restart import may_restart
+
+Key = tuple[str, int]
+
+START_GRACE_NS = 30 * SECOND
+"""A child that has not answered its first enlistment by then counts as hung (a spawned process imports first)."""
+
+ORPHANED_FLAT_NS = 10 * SECOND
+"""How long a machine whose launcher died may take to become flat before it stops all the same."""
+
+
+class Stage(Enum):
+    STARTING = "starting"
+    RUNNING = "running"
+    SAFE = "safe"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """Create the child's actor and enlist it; tell every other child its new address."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class StopChild:
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class KillChild:
+    """It hangs: end its process. Its exit is reported like any other."""
+
+    key: Key
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellChild:
+    key: Key
+    message: object
+
+
+@dataclass(frozen=True, slots=True)
+class EndSystem:
+    """Nobody is left to do it: shut the actor system itself down."""
+
+
+Order = StartChild | StopChild | KillChild | TellChild | EndSystem | Record
+
+
+@dataclass(frozen=True, slots=True)
+class ChildGone:
+    """The process of this incarnation has ended."""
+
+    key: Key
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherGone:
+    """The process that started the machine exists no more."""
+
+
+Heard = Enlisted | Pong | ActorFailed | ChildGone | LauncherGone | TradingState | MachineFigures | Operate | Shutdown
+
+
+@dataclass(slots=True)
+class Child:
+    spec: ChildSpec
+    up: bool = False
+    running: bool = False
+    pid: int = 0
+    incarnation: int = 0
+    heard_at: Nanos = Nanos(0)
+    restarts: list[Nanos] = field(default_factory=list)
+    failure: str = ""
+
+
+class SupervisorCore:
+    def __init__(self, children: tuple[ChildSpec, ...], settings: SupervisionSettings) -> None:
+        self._settings = settings
+        self._children = {spec.key: Child(spec) for spec in children}
+        self._stage = Stage.STARTING
+        self._problem = ""
+        self._trading: TradingState | None = None
+        self._figures: MachineFigures | None = None
+        self._next_ping: Nanos | None = None
+        self._orphaned_at: Nanos | None = None
+        self._stop_asked = False
+
+    # --- the life of the machine ------------------------------------------------------------------------------------
+
+    def start(self, now: Now) -> tuple[Order, ...]:
+        self._next_ping = Nanos(now.mono + self._settings.heartbeat_ns)
+        return tuple(order for child in self._children.values() for order in self._start(child, now))
+
+    def handle(self, message: Heard, now: Now) -> tuple[Order, ...]:
+        match message:
+            case Enlisted():
+                return self._on_enlisted(message, now)
+            case Pong():
+                self._child_of(message.name, message.index).heard_at = now.mono
+                return ()
+            case ActorFailed():
+                return self._on_failed(message, now)
+            case ChildGone():
+                return self._on_gone(message, now)
+            case LauncherGone():
+                self._orphaned_at = now.mono
+                return self._operate(OperatorCommand(Command.FLATTEN))
+            case TradingState():
+                self._trading = message
+                return ()
+            case MachineFigures():
+                self._figures = message
+                return ()
+            case Operate():
+                return self._operate(message.command)
+            case Shutdown():
+                return self._stop()
+            case _:
+                assert_never(message)
+
+    def next_deadline(self) -> Nanos | None:
+        return self._next_ping
+
+    def on_deadline(self, now: Now) -> tuple[Order, ...]:
+        """Every heartbeat: look for the hung, ask the others; end an orphaned machine once it is flat."""
+        if self._next_ping is None or now.mono < self._next_ping:
+            return ()
+        self._next_ping = Nanos(now.mono + self._settings.heartbeat_ns)
+        orders: list[Order] = []
+        for key, child in self._children.items():
+            if not child.running:
+                continue
+            if now.mono - child.heard_at > self._patience(child):
+                child.heard_at = now.mono
+                child.failure = "no heartbeat"
+                orders.append(KillChild(key, child.pid))
+            elif child.up:
+                orders.append(TellChild(key, Ping(now.mono)))
+        if self._orphaned_at is not None and self._stage is not Stage.STOPPED:
+            flat = self._figures is not None and not self._figures.pairs_live
+            if flat or now.mono - self._orphaned_at > ORPHANED_FLAT_NS:
+                orders.extend(self._stop())
+                orders.append(EndSystem())
+        return tuple(orders)
+
+    def status(self) -> MachineStatus:
+        return MachineStatus(
+            stage=self._stage.value,
+            actors=tuple(
+                ActorStatus(child.spec.role.value, child.spec.index, child.up, len(child.restarts))
+                for child in self._children.values()
+            ),
+            trading=self._trading,
+            figures=self._figures,
+            feeds_ended=self._figures is not None and self._figures.final,
+            stop_asked=self._stop_asked,
+            problem=self._problem,
+        )
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _child_of(self, name: str, index: int) -> Child:
+        return self._children[name, index]
+
+    def _patience(self, child: Child) -> Nanos:
+        if not child.up:
+            return Nanos(START_GRACE_NS)
+        if child.spec.role is Role.GATEWAY:
+            return self._settings.gateway_hung_after_ns
+        return self._settings.hung_after_ns
+
+    def _start(self, child: Child, now: Now) -> tuple[Order, ...]:
+        child.incarnation += 1
+        child.running, child.up = True, False
+        child.heard_at = now.mono
+        return (StartChild(child.spec.key),)
+
+    def _on_enlisted(self, message: Enlisted, now: Now) -> tuple[Order, ...]:
+        child = self._child_of(message.name, message.index)
+        child.up, child.pid, child.heard_at = True, message.pid, now.mono
+        if self._stage is Stage.STARTING and all(each.up for each in self._children.values()):
+            self._stage = Stage.RUNNING
+        return self._tell_who_is_down()
+
+    def _on_failed(self, message: ActorFailed, now: Now) -> tuple[Order, ...]:
+        """It will exit; its exit is what restarts it. Keep what it said."""
+        child = self._child_of(message.name, message.index)
+        child.failure = message.traceback.strip().splitlines()[-1]
+        extra = (("handling", message.message_type), ("traceback", message.traceback))
+        return (Record(self._row(EventType.ACTOR_FAILED, child, now, child.failure, extra)),)
+
+    def _on_gone(self, message: ChildGone, now: Now) -> tuple[Order, ...]:
+        child = self._children[message.key]
+        if message.incarnation != child.incarnation or not child.running:
+            return ()
+        child.running = child.up = False
+        if self._stage in (Stage.STOPPING, Stage.STOPPED):
+            if not any(each.running for each in self._children.values()):
+                self._stage = Stage.STOPPED
+            return ()
+        reason = child.failure or "the process died"
+        child.failure = ""
+        if not may_restart(child.restarts, self._settings.limit, now.mono):
+            return (*self._enter_safe_state(child, reason, now), *self._tell_who_is_down())
+        child.restarts.append(now.mono)
+        return (
+            *self._start(child, now),
+            Record(self._row(EventType.ACTOR_RESTARTED, child, now, reason, (("restarts", len(child.restarts)),))),
+            *self._tell_who_is_down(),
+        )
+
+    def _enter_safe_state(self, child: Child, reason: str, now: Now) -> tuple[Order, ...]:
+        """Entries off, pairs finish. The Gateway is kept alive even beyond its limit: it holds the way to flat."""
+        self._stage = Stage.SAFE
+        self._problem = f"{child.spec.name} failed more often than allowed: {reason}"
+        again = self._start(child, now) if child.spec.role is Role.GATEWAY else ()
+        return (
+            *again,
+            Record(self._row(EventType.SAFE_STATE, child, now, self._problem, ())),
+            *self._operate(OperatorCommand(Command.FLATTEN)),
+        )
+
+    def _tell_who_is_down(self) -> tuple[Order, ...]:
+        down = tuple(c.spec.name for c in self._children.values() if c.spec.needed and not c.up)
+        return tuple(
+            TellChild(key, ActorsDown(down))
+            for key in ((Role.SESSION_STATE.value, 0), (Role.ROUTER.value, 0))
+            if key in self._children and self._children[key].up
+        )
+
+    def _operate(self, command: OperatorCommand) -> tuple[Order, ...]:
+        if self._stage is Stage.SAFE and command.command is Command.ARM:
+            return ()
+        self._stop_asked |= command.command in (Command.STOP, Command.FLATTEN)
+        return tuple(
+            TellChild(key, command)
+            for key in ((Role.SESSION_STATE.value, 0), (Role.ROUTER.value, 0))
+            if key in self._children
+        )
+
+    def _stop(self) -> tuple[Order, ...]:
+        if self._stage in (Stage.STOPPING, Stage.STOPPED):
+            return ()
+        running = [key for key, child in self._children.items() if child.running]
+        self._stage = Stage.STOPPING if running else Stage.STOPPED
+        return tuple(StopChild(key) for key in reversed(running))
+
+    def _row(self, event: EventType, child: Child, now: Now, reason: str, extra: tuple[tuple[str, object], ...]) -> Row:
+        return Row(event, now.mono, now.wall, actor=child.spec.name, reason=reason, extra=extra)

@@ -1,0 +1,115 @@
+"""Doubt: what the broker's two lists prove about one order."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from actors.domain.broker_codes import OrderRow
+from actors.domain.doubt import Proof, evidence
+from actors.domain.order import OrderState, TrackedOrder
+from actors.messages.orders import OrderStyle
+from kiwoom.market import SECOND, Nanos, Shares, Side, Venue, WallNanos, Won, midnight
+from tests.support.gateway_stage import HOUR, HYNIX, SAMSUNG, entry
+from tests.support.playbook import TEN_O_CLOCK
+
+SENT_AT = WallNanos(midnight(TEN_O_CLOCK) + 10 * HOUR + 30 * SECOND)
+
+
+def row(order_no: str = "0000101", **changes: object) -> OrderRow:
+    values: dict[str, object] = {
+        "order_no": order_no,
+        "symbol": SAMSUNG,
+        "venue": Venue.KRX,
+        "side": Side.BUY,
+        "qty": 2,
+        "price": 70_000,
+        "leaves_qty": 0,
+        "cum_qty": 0,
+        "fill_px": 0,
+        "time": "100030",
+    }
+    return OrderRow(**(values | changes))  # type: ignore[arg-type]
+
+
+def order(state: OrderState, order_no: str = "", **changes: object) -> TrackedOrder:
+    tracked = TrackedOrder(entry(qty=Shares(2), **changes), order_no=order_no, attempted=Nanos(1))
+    tracked.attempted_wall = SENT_AT
+    tracked.numbered = Nanos(5)
+    tracked.machine.state = state
+    return tracked
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    state: OrderState
+    number: str
+    open_rows: tuple[OrderRow, ...]
+    fill_rows: tuple[OrderRow, ...]
+    proof: Proof
+    cum: int = 0
+
+
+W, N, SENT = OrderState.WORKING, OrderState.NUMBERED, OrderState.SENT
+MINE = "0000101"
+CASES = [
+    Case("a working order that is listed rests", W, MINE, (row(leaves_qty=2),), (), Proof.RESTING),
+    Case("with what it has filled", W, MINE, (row(leaves_qty=1, cum_qty=1),), (row(cum_qty=1),), Proof.RESTING, 1),
+    Case("a working order not listed is over", W, MINE, (), (), Proof.OVER),
+    Case("with what it had filled", W, MINE, (), (row(cum_qty=1),), Proof.OVER, 1),
+    Case(
+        "what filled whole between the two answers is over",
+        W,
+        MINE,
+        (row(leaves_qty=2),),
+        (row(cum_qty=2),),
+        Proof.OVER,
+        2,
+    ),
+    Case(
+        "a fill row an execution: the largest is a floor", W, MINE, (), (row(cum_qty=1), row(cum_qty=1)), Proof.OVER, 1
+    ),
+    Case("another number proves nothing", N, MINE, (row("0000102", leaves_qty=2),), (), Proof.ABSENT),
+    Case("numbered, never accepted, not listed", N, MINE, (), (), Proof.ABSENT),
+    Case("numbered, listed as done", N, MINE, (), (row(cum_qty=0),), Proof.OVER),
+    Case("numbered, open in one list only", N, MINE, (), (row(leaves_qty=2),), Proof.UNCLEAR),
+    Case("un-numbered and listed once", SENT, "", (row(leaves_qty=2),), (), Proof.RESTING),
+    Case("un-numbered and listed in both", SENT, "", (row(leaves_qty=2),), (row(leaves_qty=2),), Proof.RESTING),
+    Case("un-numbered and done", SENT, "", (), (row(cum_qty=2),), Proof.OVER, 2),
+    Case("un-numbered and nowhere", SENT, "", (), (), Proof.ABSENT),
+    Case("two like it", SENT, "", (row("1", leaves_qty=2),), (row("2", cum_qty=2),), Proof.UNCLEAR),
+    Case("one older than it", SENT, "", (row(leaves_qty=2, time="100027"),), (), Proof.ABSENT),
+    Case("within the clock's tolerance", SENT, "", (row(leaves_qty=2, time="100028"),), (), Proof.RESTING),
+    Case("without a time", SENT, "", (row(leaves_qty=2, time=""),), (), Proof.RESTING),
+    Case("another venue", SENT, "", (row(leaves_qty=2, venue=Venue.NXT),), (), Proof.ABSENT),
+    Case("another symbol", SENT, "", (row(leaves_qty=2, symbol=HYNIX),), (), Proof.ABSENT),
+    Case("another side", SENT, "", (row(leaves_qty=2, side=Side.SELL),), (), Proof.ABSENT),
+    Case("another quantity", SENT, "", (row(leaves_qty=1, qty=1),), (), Proof.ABSENT),
+    Case("another price", SENT, "", (row(leaves_qty=2, price=70_100),), (), Proof.ABSENT),
+    Case("somebody else's number", SENT, "", (row("0000999", leaves_qty=2),), (), Proof.ABSENT),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_lists_prove_what_they_prove(case: Case) -> None:
+    proved = evidence(
+        order(case.state, case.number),
+        case.open_rows,
+        case.fill_rows,
+        is_taken=lambda number: number == "0000999",
+        asked=Nanos(10),
+    )
+    assert (proved.proof, proved.cum_qty) == (case.proof, case.cum)
+
+
+def test_an_order_accepted_after_the_question_was_asked_is_not_over_by_its_absence() -> None:
+    proved = evidence(order(W, MINE), (), (), is_taken=lambda _: False, asked=Nanos(5))
+    assert proved.proof is Proof.ABSENT
+
+
+def test_a_price_zero_order_is_found_at_any_price() -> None:
+    tracked = order(SENT, style=OrderStyle.MARKET_IOC, price=Won(0))
+    proved = evidence(
+        tracked, (), (row(price=71_000, cum_qty=2, fill_px=70_900),), is_taken=lambda _: False, asked=Nanos(9)
+    )
+    assert (proved.proof, proved.order_no, proved.fill_px) == (Proof.OVER, MINE, 70_900)

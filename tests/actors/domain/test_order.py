@@ -1,0 +1,38 @@
+"""One order's life: the whole matrix of states and triggers."""
+
+from itertools import product
+
+import pytest
+
+from actors.domain.machine import IllegalTransitionError, Machine
+from actors.domain.order import END_STATES, ORDER_TRANSITIONS, OrderState, OrderTrigger
+
+CELLS = list(product(OrderState, OrderTrigger))
+
+
+@pytest.mark.parametrize(("state", "trigger"), CELLS, ids=lambda each: each.name)
+def test_every_cell_is_in_the_table_or_illegal_and_changes_nothing(state: OrderState, trigger: OrderTrigger) -> None:
+    machine = Machine(ORDER_TRANSITIONS, state)
+    if (state, trigger) in ORDER_TRANSITIONS:
+        assert machine.fire(trigger) is ORDER_TRANSITIONS[state, trigger]
+    else:
+        with pytest.raises(IllegalTransitionError):
+            machine.fire(trigger)
+        assert machine.state is state
+
+
+def test_an_order_that_is_over_stays_as_it_ended() -> None:
+    for (state, _), target in ORDER_TRANSITIONS.items():
+        assert state not in END_STATES or target is state
+
+
+def test_every_state_can_be_reached_and_every_live_one_can_end() -> None:
+    reached = {OrderState.HELD}
+    for _ in OrderState:
+        reached |= {target for (state, _), target in ORDER_TRANSITIONS.items() if state in reached}
+    assert reached == set(OrderState)
+    for live in set(OrderState) - END_STATES:
+        ahead = {live}
+        for _ in OrderState:
+            ahead |= {target for (state, _), target in ORDER_TRANSITIONS.items() if state in ahead}
+        assert ahead & END_STATES

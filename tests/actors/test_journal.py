@@ -1,0 +1,74 @@
+"""The journal: what is appended comes back as it was, in order, in the agreed columns; commits survive the writer."""
+
+import csv
+import sqlite3
+from pathlib import Path
+
+from actors.journal import COLUMNS, Journal, iso_kst, read_events, row_of, wall_of_iso
+from actors.messages.journal import EventType, Row
+from dashboards.report.files import write_events_csv
+from kiwoom.market import Nanos, WallNanos
+from tests.support.builders import pair_rows, row
+from tests.support.playbook import TEN_O_CLOCK
+
+
+def written(path: Path, rows: list[Row]) -> Path:
+    journal = Journal(path)
+    for each in rows:
+        journal.append(each, "gateway")
+    journal.close()
+    return path
+
+
+def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
+    rows = [
+        *pair_rows(),
+        row(EventType.POSITION_UPDATE, 5, symbol="005930", qty=3, fids=(("9203", "0000001"), ("913", "체결"))),
+    ]
+    path = written(tmp_path / "journal.db", rows)
+    back = [row_of(event) for event in read_events(path)]
+    assert [each.actor for each in back] == ["gateway"] * len(rows)
+    assert [(e.event_type, e.pair_id, e.fill_px, e.fids, e.extra, e.ts_mono, e.ts_wall) for e in back] == [
+        (e.event_type, e.pair_id, e.fill_px, e.fids, e.extra, e.ts_mono, e.ts_wall) for e in rows
+    ]
+
+
+def test_seq_increases_over_restarts_of_the_writer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    written(path, pair_rows())
+    written(path, pair_rows("p-2"))
+    seqs = [event["seq"] for event in read_events(path)]
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_only_committed_rows_survive_a_writer_that_dies(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(path)
+    journal.append(row(EventType.ARMED), "session_state")
+    journal.commit()
+    journal.append(row(EventType.DISARMED), "session_state")
+    assert [event["event_type"] for event in read_events(path)] == ["ARMED"]
+    journal.close()
+    assert [event["event_type"] for event in read_events(path)] == ["ARMED", "DISARMED"]
+    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_times_are_iso_in_seoul_to_the_microsecond_and_back() -> None:
+    wall = TEN_O_CLOCK + 123_456_000
+    assert iso_kst(wall) == "2026-11-23T10:00:00.123456+09:00"
+    assert wall_of_iso(iso_kst(wall)) == wall
+
+
+def test_events_csv_has_the_same_rows_in_the_agreed_columns(tmp_path: Path) -> None:
+    written(tmp_path / "journal.db", pair_rows())
+    with write_events_csv(tmp_path).open(encoding="utf-8", newline="") as file:
+        lines = list(csv.reader(file))
+    assert tuple(lines[0]) == COLUMNS
+    assert [line[3] for line in lines[1:]] == [each.event_type.value for each in pair_rows()]
+
+
+def test_a_row_without_values_has_empty_columns(tmp_path: Path) -> None:
+    empty = Row(EventType.SESSION, Nanos(0), WallNanos(0))
+    event = next(read_events(written(tmp_path / "journal.db", [empty])))
+    filled = {name for name in COLUMNS if event[name] not in (None, {})}
+    assert filled == {"seq", "ts", "ts_mono_ns", "event_type", "actor"}

@@ -1,0 +1,186 @@
+"""The Supervisor's core: start in order, restart within the limit, kill the hung, safe state, stop in reverse."""
+
+from typing import Any
+
+import pytest
+
+from actors.effects import Record, Role
+from actors.messages.journal import EventType
+from actors.messages.session import ActorsDown, Command, OperatorCommand
+from actors.messages.supervision import ActorFailed, Enlisted, Operate, Ping, Pong, Shutdown
+from kiwoom.market import MS, SECOND, Nanos, Now
+from supervision.child import ChildSpec, SupervisionSettings
+from supervision.restart import RestartLimit, may_restart
+from supervision.supervisor_core import (
+    ChildGone,
+    EndSystem,
+    KillChild,
+    LauncherGone,
+    Order,
+    StartChild,
+    StopChild,
+    SupervisorCore,
+    TellChild,
+)
+from tests.support.playbook import TEN_O_CLOCK
+
+ROLES = (Role.SESSION_STATE, Role.ROUTER, Role.THROTTLER, Role.GATEWAY)
+KEYS = [(role.value, 0) for role in ROLES]
+SETTINGS = SupervisionSettings(
+    heartbeat_ns=Nanos(500 * MS),
+    hung_after_ns=Nanos(2 * SECOND),
+    gateway_hung_after_ns=Nanos(10 * SECOND),
+    limit=RestartLimit(3, Nanos(60 * SECOND)),
+)
+THROTTLER = KEYS[2]
+
+
+def at(seconds: float) -> Now:
+    mono = int(seconds * SECOND)
+    return Now(Nanos(mono), TEN_O_CLOCK + mono)  # type: ignore[arg-type]
+
+
+def running() -> SupervisorCore:
+    core = SupervisorCore(tuple(ChildSpec(role, 0, object, None) for role in ROLES), SETTINGS)
+    core.start(at(0))
+    for pid, (name, index) in enumerate(KEYS, start=100):
+        core.handle(Enlisted(name, index, pid), at(0.1))
+    return core
+
+
+def orders_of(kind: type, orders: tuple[Order, ...]) -> list[Any]:
+    return [order for order in orders if isinstance(order, kind)]
+
+
+def gone(core: SupervisorCore, key: tuple[str, int], incarnation: int, seconds: float) -> tuple[Order, ...]:
+    return core.handle(ChildGone(key, incarnation), at(seconds))
+
+
+def events(orders: tuple[Order, ...]) -> list[EventType]:
+    return [record.row.event_type for record in orders_of(Record, orders)]
+
+
+def test_children_are_started_in_order_and_the_machine_runs_once_all_answered() -> None:
+    core = SupervisorCore(tuple(ChildSpec(role, 0, object, None) for role in ROLES), SETTINGS)
+    assert core.start(at(0)) == tuple(StartChild(key) for key in KEYS)
+    for name, index in KEYS[:-1]:
+        core.handle(Enlisted(name, index, 1), at(0.1))
+    assert core.status().stage == "starting"
+    core.handle(Enlisted(*KEYS[-1], 1), at(0.1))
+    assert core.status().stage == "running"
+
+
+def test_a_dead_child_is_restarted_and_those_who_admit_are_told_until_it_answers() -> None:
+    core = running()
+    orders = gone(core, THROTTLER, 1, 1)
+    assert orders_of(StartChild, orders) == [StartChild(THROTTLER)]
+    assert events(orders) == [EventType.ACTOR_RESTARTED]
+    assert TellChild(KEYS[0], ActorsDown(("throttler",))) in orders
+    assert TellChild(KEYS[1], ActorsDown(("throttler",))) in orders
+    assert TellChild(KEYS[0], ActorsDown(())) in core.handle(Enlisted(*THROTTLER, 200), at(1.1))
+
+
+def test_an_exit_that_is_reported_twice_counts_once() -> None:
+    core = running()
+    gone(core, THROTTLER, 1, 1)
+    assert gone(core, THROTTLER, 1, 1) == ()
+    assert [actor.restarts for actor in core.status().actors] == [0, 0, 1, 0]
+
+
+def test_more_failures_than_allowed_are_safe_state_after_exactly_as_many_restarts() -> None:
+    core = running()
+    for incarnation in range(1, 4):
+        assert orders_of(StartChild, gone(core, THROTTLER, incarnation, incarnation)) == [StartChild(THROTTLER)]
+        core.handle(Enlisted(*THROTTLER, 300), at(incarnation + 0.1))
+    orders = gone(core, THROTTLER, 4, 4)
+    assert orders_of(StartChild, orders) == []
+    assert events(orders) == [EventType.SAFE_STATE]
+    assert TellChild(KEYS[0], OperatorCommand(Command.FLATTEN)) in orders
+    assert core.status().stage == "safe"
+    assert "throttler" in core.status().problem
+    assert core.handle(Operate(OperatorCommand(Command.ARM)), at(5)) == ()
+
+
+def test_the_gateway_is_kept_alive_even_in_safe_state() -> None:
+    core = running()
+    for incarnation in range(1, 5):
+        orders = gone(core, KEYS[3], incarnation, incarnation)
+        core.handle(Enlisted(*KEYS[3], 300), at(incarnation + 0.1))
+    assert core.status().stage == "safe"
+    assert orders_of(StartChild, orders) == [StartChild(KEYS[3])]
+
+
+def test_restarts_far_apart_are_forgiven() -> None:
+    core = running()
+    for incarnation in range(1, 9):
+        seconds = incarnation * 30
+        for key in KEYS:
+            core.handle(Pong(*key, Nanos(0)), at(seconds - 0.1))
+        gone(core, THROTTLER, incarnation, seconds)
+        core.handle(Enlisted(*THROTTLER, 300), at(seconds + 0.1))
+    assert core.status().stage == "running"
+
+
+def test_a_child_that_does_not_answer_is_killed_once_and_the_gateway_is_given_longer() -> None:
+    core = running()
+    for tick in range(1, 10):
+        now = at(0.1 + tick * 0.5)
+        core.handle(Pong(*KEYS[0], Nanos(0)), now)
+        core.handle(Pong(*KEYS[1], Nanos(0)), now)
+        orders = core.on_deadline(now)
+        kills = orders_of(KillChild, orders)
+        if kills:
+            assert kills == [KillChild(THROTTLER, 102)]
+            assert now.mono - int(0.1 * SECOND) > SETTINGS.hung_after_ns
+            return
+        assert TellChild(THROTTLER, Ping(now.mono)) in orders
+    pytest.fail("the hung throttler was never found")
+
+
+def test_what_a_failing_actor_said_is_the_reason_of_its_restart() -> None:
+    core = running()
+    failed = core.handle(ActorFailed(*THROTTLER, "SlotUsed", "Traceback...\nValueError: boom"), at(1))
+    assert events(failed) == [EventType.ACTOR_FAILED]
+    restarted = orders_of(Record, gone(core, THROTTLER, 1, 1))[0].row
+    assert restarted.reason == "ValueError: boom"
+
+
+def test_children_are_stopped_in_reverse_and_not_restarted() -> None:
+    core = running()
+    assert core.handle(Shutdown("over"), at(1)) == tuple(StopChild(key) for key in reversed(KEYS))
+    for key in KEYS:
+        assert orders_of(StartChild, gone(core, key, 1, 2)) == []
+    assert core.status().stage == "stopped"
+
+
+def test_an_orphaned_machine_flattens_then_stops_and_ends_its_system() -> None:
+    core = running()
+    orders = core.handle(LauncherGone(), at(1))
+    assert TellChild(KEYS[1], OperatorCommand(Command.FLATTEN)) in orders
+    last: tuple[Order, ...] = ()
+    for tick in range(2, 40):
+        now = at(tick * 0.5)
+        for key in KEYS:
+            core.handle(Pong(*key, Nanos(0)), now)
+        last = core.on_deadline(now)
+        if EndSystem() in last:
+            break
+    assert EndSystem() in last
+    assert StopChild(KEYS[3]) in last
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "allowed"),
+    [
+        ((), 0, True),
+        ((0,), 10, True),
+        ((0, 1, 2), 10, False),
+        ((0, 1, 2), 59, False),
+        ((0, 1, 2), 60, True),
+        ((0, 50, 55), 61, True),
+        ((0, 50, 55, 61), 62, False),
+    ],
+)
+def test_restart_intensity(history: tuple[int, ...], now: int, allowed: bool) -> None:
+    limit = RestartLimit(3, Nanos(60 * SECOND))
+    assert may_restart([Nanos(s * SECOND) for s in history], limit, Nanos(now * SECOND)) is allowed
