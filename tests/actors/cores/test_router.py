@@ -449,6 +449,84 @@ def test_a_late_fill_takes_the_slot_of_a_request_that_nobody_answered() -> None:
     assert StartRescue in [type(send.message) for send in playbook.take_sends()]
 
 
+def rescued_by_its_manager(pair_id: str = "p1", slot: int = 0, open_qty: int = 1) -> PairAdvanced:
+    return PairAdvanced(pair_id, slot, SAMSUNG, PairState.RESCUE, open_qty, Nanos(0))
+
+
+def test_a_rescue_that_a_manager_began_by_itself_keeps_its_slot_and_its_shares() -> None:
+    playbook = ready(account(held=1), pairs_per_symbol=((SAMSUNG, 2),))
+    started(playbook)
+    playbook.hears(entry_ended(filled=0)).hears(ended(state=PairState.ENTRY_MISSED)).take_sends()
+    playbook.hears(rescued_by_its_manager(open_qty=-1))
+    playbook.says(Send(Role.SPREAD_ENGINE, AttemptStarted(SAMSUNG, "p1")))
+    plan = started(playbook, "p2")
+    assert (plan.slot, plan.entry.side) == (1, Side.BUY)
+    playbook.hears(OperatorCommand(Command.FLATTEN))
+    assert Send(Role.PAIR_MANAGER, FlattenPair("p1"), 0) in playbook.take_sends()
+    told = told_engine(playbook.hears(ended()))
+    assert told == [AttemptEnded(SAMSUNG, "p1", AttemptOutcome.ESCALATED, Nanos(0))]
+
+
+def test_a_pair_sent_to_a_manager_that_began_a_rescue_is_turned_away_without_harm() -> None:
+    playbook = ready()
+    started(playbook)
+    playbook.hears(ended(state=PairState.ENTRY_MISSED)).take_sends()
+    started(playbook, "p2", "000660")
+    playbook.hears(rescued_by_its_manager()).take_sends()
+    playbook.hears(ended("p2", PairState.ENTRY_REJECTED, symbol=Symbol("000660"))).take_sends()
+    assert started(playbook, "p3", "035420").slot == 1
+
+
+def test_a_request_whose_slot_was_taken_by_a_rescue_starts_in_another() -> None:
+    playbook = ready()
+    playbook.hears(signal("p2", "000660")).hears(rescued_by_its_manager()).take_sends()
+    sends = playbook.hears(granted("p2")).take_sends()
+    assert [send.index for send in sends if send.to is Role.PAIR_MANAGER] == [1]
+
+
+def test_a_request_whose_slot_was_taken_by_a_rescue_is_dropped_if_no_other_is_free() -> None:
+    playbook = ready(slots=1)
+    playbook.hears(signal("p2", "000660")).hears(rescued_by_its_manager()).take_sends()
+    back, dropped = playbook.hears(granted("p2", grant_id=7)).take_sends()
+    assert back == Send(Role.THROTTLER, ReturnEntry(7))
+    assert dropped.message.reason == "RISK_NO_SLOT"  # type: ignore[attr-defined]
+
+
+def test_a_rescue_that_its_manager_sends_back_starts_in_another_slot() -> None:
+    playbook = ready()
+    playbook.hears(late_fill()).take_sends()
+    playbook.hears(rescued_by_its_manager("p9", slot=0)).take_sends()
+    sends = playbook.hears(late_fill()).take_sends()
+    assert [send.index for send in sends if isinstance(send.message, StartRescue)] == [1]
+    assert playbook.hears(ended()).hears(ended("p9")).core._shares.claims(SAMSUNG) == 0
+
+
+def test_each_rescue_of_a_pair_has_a_number_of_its_own() -> None:
+    playbook = ready()
+    numbers: list[int] = []
+    for exec_id in ("7", "8"):
+        starts = [send.message for send in playbook.hears(late_fill(exec_id=exec_id)).take_sends()]
+        numbers += [start.rescue_no for start in starts if isinstance(start, StartRescue)]
+        playbook.hears(ended()).hears(rescued_by_its_manager()).hears(ended()).take_sends()
+    assert numbers == [1, 3]
+
+
+def test_a_late_fill_whose_symbol_its_manager_forgot_is_still_rescued() -> None:
+    playbook = ready()
+    started(playbook)
+    playbook.hears(ended()).take_sends()
+    sends = playbook.hears(LateFill(late_fill().fill, Symbol(""))).take_sends()
+    assert sends[0] == Send(Role.GATEWAY, PairAssigned("p1", 0, SAMSUNG))
+
+
+def test_a_late_fill_told_twice_while_it_waits_is_rescued_once() -> None:
+    playbook = ready(slots=1)
+    started(playbook, "p2", "000660")
+    playbook.hears(late_fill()).hears(late_fill()).says()
+    playbook.hears(ended("p2", symbol=Symbol("000660"))).take_sends()
+    assert told_engine(playbook.hears(ended())) == [AttemptEnded(SAMSUNG, "p1", AttemptOutcome.ESCALATED, Nanos(0))]
+
+
 def test_a_second_late_fill_of_a_pair_waits_for_the_first_child() -> None:
     playbook = ready()
     playbook.hears(late_fill()).take_sends()
