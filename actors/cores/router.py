@@ -61,6 +61,8 @@ from kiwoom.market import (
 REJECT_SPIKE_NS = 200 * MS
 REJECT_FREEZE_NS = 60 * SECOND
 EXPOSED_AFTER_NS = SECOND
+PAIRS_REMEMBERED_MAX = 1_024
+"""Ended pairs whose symbol and rescues are kept for a late fill."""
 REPEAT_EVERY_NS = SECOND
 """The same refusal of the same symbol is recorded once in this time."""
 LOOK_AGAIN_NS = SECOND
@@ -155,6 +157,8 @@ class LivePair:
     claim_id: str
     """The pair's own id; a rescue claims under its fill, beside what its parent may have left."""
     is_rescue: bool = False
+    began_by_itself: bool = False
+    """A rescue that the manager of the pair's slot began; what we sent to that slot meanwhile is turned away."""
     entry_ended: bool = False
     exposed_since: Nanos | None = None
 
@@ -187,6 +191,14 @@ class Rescue:
 
 
 @dataclass(slots=True)
+class Known:
+    """What a late fill of a pair needs: its symbol, and how many rescues it has had."""
+
+    symbol: Symbol
+    rescues: int = 0
+
+
+@dataclass(slots=True)
 class Repeats:
     """When a refusal was last recorded, and how many like it were not since."""
 
@@ -210,6 +222,8 @@ class RouterCore:
         self._rescues: deque[Rescue] = deque()
         """Late fills that wait for a slot. Each is a real fill of one of our orders, and while one waits its pair has
         no manager that could send more: bounded by the orders under way, so never dropped."""
+        self._remembered: dict[str, Known] = {}
+        """By pair_id, oldest first; at most PAIRS_REMEMBERED_MAX."""
         self._imbalances: dict[str, PairEnded] = {}
         """By pair_id: pairs that ended unhedged. At most as many as pairs until each symbol is frozen."""
         self._rejects: dict[Symbol, RejectWatch] = {}
@@ -271,9 +285,9 @@ class RouterCore:
             case OrderEnded():
                 self._order_ended(message)
             case LateFill():
-                self._queue_rescue(message)
+                self._late_fill(message)
             case PairAdvanced():
-                self._advanced(message)
+                return self._advanced(message, now)
             case PairEnded():
                 return self._ended(message, now)
             case ActorsDown():
@@ -380,6 +394,19 @@ class RouterCore:
         taken = {pair.plan.slot for pair in self._live.values()}
         return next((slot for slot in range(self._settings.slots) if slot not in taken), self._settings.slots)
 
+    def _slot_for(self, pair: LivePair) -> int:
+        """The pair's own slot if nobody else has it, else the lowest free one."""
+        others = (other for other in self._live.values() if other is not pair)
+        return (
+            self._lowest_free_slot() if any(other.plan.slot == pair.plan.slot for other in others) else pair.plan.slot
+        )
+
+    def _remember(self, pair_id: str, symbol: Symbol) -> Known:
+        known = self._remembered.setdefault(pair_id, Known(symbol))
+        if len(self._remembered) > PAIRS_REMEMBERED_MAX:
+            del self._remembered[next(iter(self._remembered))]
+        return known
+
     def _granted(self, granted: EntryGranted, now: Now) -> list[Effect]:
         pair = self._live.get(granted.pair_id)
         if pair is None or pair.stage is not Stage.REQUESTED:
@@ -388,6 +415,10 @@ class RouterCore:
         reason = gate_refusal(self._gate(pair.plan.symbol, now))
         if reason is None and now.mono >= granted.expires:
             reason = "THROTTLE_LATE"
+        if reason is None and (slot := self._slot_for(pair)) != pair.plan.slot:
+            # A manager began a rescue in the slot that was meant for this pair.
+            pair.plan = replace(pair.plan, slot=slot)
+            reason = "RISK_NO_SLOT" if slot == self._settings.slots else None
         if reason is not None:
             self._drop(pair)
             retry_at = self._look_again(pair.plan.symbol, reason, now.mono)
@@ -395,6 +426,7 @@ class RouterCore:
             return [back, *self._refuse(pair.signal, reason, retry_at, now)]
         pair.stage = Stage.RUNNING
         plan = pair.plan
+        self._remember(plan.pair_id, plan.symbol)
         return [
             Send(Role.GATEWAY, PairAssigned(plan.pair_id, plan.slot, plan.symbol)),
             Send(Role.PAIR_MANAGER, StartPair(plan, granted.grant_id, granted.expires), plan.slot),
@@ -484,15 +516,31 @@ class RouterCore:
 
     # --- what pairs report ---
 
-    def _advanced(self, advanced: PairAdvanced) -> None:
+    def _advanced(self, advanced: PairAdvanced, now: Now) -> list[Effect]:
         pair = self._live.get(advanced.pair_id)
+        if pair is None:
+            return self._adopt(advanced, now) if advanced.state is PairState.RESCUE else []
         most = self._settings.unhedged_shares_max
-        if pair is None or not most:
-            return
-        if abs(advanced.open_qty) <= most:
+        if not most or abs(advanced.open_qty) <= most:
             pair.exposed_since = None
         elif pair.exposed_since is None:
             pair.exposed_since = advanced.at
+        return []
+
+    def _adopt(self, advanced: PairAdvanced, now: Now) -> list[Effect]:
+        """A manager heard a late fill of its last pair and rescues it in its slot: keep the books for it."""
+        known = self._remember(advanced.pair_id, advanced.symbol)
+        known.rescues += 1
+        side = Side.BUY if advanced.open_qty > 0 else Side.SELL
+        dearest = self._limits.get(advanced.symbol, (Won(1), Won(1)))[1]
+        fill = bare_fill(advanced.pair_id, side, max(1, abs(advanced.open_qty)), dearest, advanced.at)
+        plan = replace(self._rescue_plan(LateFill(fill, advanced.symbol)), slot=advanced.slot)
+        claim_id = f"{advanced.pair_id}#{known.rescues}"
+        self._claim(claim_id, plan, entry_ended=True)
+        self._live[plan.pair_id] = LivePair(
+            plan, None, Stage.RUNNING, now.mono, claim_id, is_rescue=True, began_by_itself=True, entry_ended=True
+        )
+        return [Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id))]
 
     def _ended(self, ended: PairEnded, now: Now) -> list[Effect]:
         pair = self._live.pop(ended.pair_id, None)
@@ -530,8 +578,21 @@ class RouterCore:
 
     # --- rescue and flatten ---
 
-    def _queue_rescue(self, late: LateFill) -> None:
+    def _late_fill(self, late: LateFill) -> None:
+        pair, known = self._live.get(late.fill.pair_id), self._remembered.get(late.fill.pair_id)
+        if late.symbol not in self._entries:
+            # A manager that was started again has forgotten whose fill it is.
+            assert known is not None, "a fill of a pair that nobody knows"
+            late = replace(late, symbol=known.symbol)
         rescue = Rescue(self._rescue_plan(late), late.fill)
+        if pair is not None and pair.claim_id == rescue.claim_id:
+            # Its manager had begun a rescue of its own and sent the fill back: wait for another slot.
+            del self._live[late.fill.pair_id]
+            self._rescues.append(rescue)
+        elif all(waiting.claim_id != rescue.claim_id for waiting in self._rescues):
+            self._queue_rescue(rescue)
+
+    def _queue_rescue(self, rescue: Rescue) -> None:
         self._claim(rescue.claim_id, rescue.plan, entry_ended=True)
         self._rescues.append(rescue)
 
@@ -544,11 +605,13 @@ class RouterCore:
                 self._rescues.append(rescue)
                 continue
             plan = replace(rescue.plan, slot=slot)
+            known = self._remember(plan.pair_id, plan.symbol)
+            known.rescues += 1
             self._live[plan.pair_id] = LivePair(
                 plan, None, Stage.RUNNING, now.mono, rescue.claim_id, is_rescue=True, entry_ended=True
             )
             effects.append(Send(Role.GATEWAY, PairAssigned(plan.pair_id, slot, plan.symbol)))
-            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill), slot))
+            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, known.rescues), slot))
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
         return effects
 
@@ -586,10 +649,10 @@ class RouterCore:
     def _obey(self, order: OperatorCommand, now: Now) -> list[Effect]:
         match order.command:
             case Command.MUTE:
-                symbol = self._known(order)
+                symbol = self._named(order)
                 return [Record(operator_row(order, now)), *self._block(symbol, Block.MUTED, None, now)]
             case Command.UNMUTE:
-                symbol = self._known(order)
+                symbol = self._named(order)
                 lifted = [*self._lift(symbol, Block.EXPOSED), *self._lift(symbol, Block.MUTED)]
                 return [Record(operator_row(order, now)), *lifted]
             case Command.STOP | Command.DISARM:
@@ -603,7 +666,7 @@ class RouterCore:
             case _:
                 assert_never(order.command)
 
-    def _known(self, order: OperatorCommand) -> Symbol:
+    def _named(self, order: OperatorCommand) -> Symbol:
         assert order.symbol is not None, "mute and unmute name a symbol"
         return Symbol(order.symbol)
 
@@ -621,7 +684,7 @@ class RouterCore:
             amount = fill.fill_qty * fill.fill_px
             self._cash.move(amount if fill.side is Side.BUY else -amount)
             self._traded_won -= amount
-            self._queue_rescue(LateFill(fill, ended.symbol))
+            self._queue_rescue(Rescue(self._rescue_plan(LateFill(fill, ended.symbol)), fill))
         self._imbalances = {}
         return effects
 
@@ -630,6 +693,7 @@ class RouterCore:
         for plan in before.plans:
             self._claim(plan.pair_id, plan)
             self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id)
+            self._remember(plan.pair_id, plan.symbol)
         self._traded_won, self._net_won = before.traded_won, before.net_won
         effects: list[Effect] = []
         for symbol in before.muted:
@@ -674,7 +738,7 @@ class RouterCore:
         return effects
 
     def _check_invariants(self) -> None:
-        slots = [pair.plan.slot for pair in self._live.values()]
+        slots = [pair.plan.slot for pair in self._live.values() if not pair.began_by_itself]
         assert len(slots) == len(set(slots))
         assert all(0 <= slot < self._settings.slots for slot in slots)
         assert self._live or self._rescues or not self._cash.claimed
@@ -713,19 +777,25 @@ def open_part(ended: PairEnded) -> OrderFilled:
     assert ended.bought != ended.sold
     is_long = ended.bought > ended.sold
     amount, qty = (ended.buy_amount, ended.bought) if is_long else (ended.sell_amount, ended.sold)
+    side = Side.BUY if is_long else Side.SELL
+    return bare_fill(ended.pair_id, side, abs(ended.bought - ended.sold), amount // qty, ended.at)
+
+
+def bare_fill(pair_id: str, side: Side, qty: int, price: int, at: Nanos) -> OrderFilled:
+    """A fill of no order of its own (empty cl_ord_id): a quantity to be closed, its costs booked elsewhere."""
     return OrderFilled(
-        pair_id=ended.pair_id,
+        pair_id=pair_id,
         cl_ord_id="",
         exec_id="",
         venue=VENUES[0],
-        side=Side.BUY if is_long else Side.SELL,
-        fill_px=Won(amount // qty),
-        fill_qty=Shares(abs(ended.bought - ended.sold)),
-        cum_qty=Shares(abs(ended.bought - ended.sold)),
+        side=side,
+        fill_px=Won(price),
+        fill_qty=Shares(qty),
+        cum_qty=Shares(qty),
         leaves_qty=Shares(0),
         commission_cum_won=Won(0),
         tax_cum_won=Won(0),
-        at=ended.at,
+        at=at,
     )
 
 

@@ -136,9 +136,9 @@ def entry_ended(pair_id: str = "p1", side: Side = Side.SELL, filled: int = 1) ->
 
 
 def late_fill(pair_id: str = "p1", side: Side = Side.BUY, qty: int = 1, exec_id: str = "7") -> LateFill:
+    name, px, shares = f"{pair_id}-A1", Won(70_000), Shares(qty)
     fill = OrderFilled(
-        pair_id, f"{pair_id}-A1", exec_id, Venue.NXT, side, Won(70_000), Shares(qty), Shares(qty), Shares(0), None, None,
-        Nanos(0),
+        pair_id, name, exec_id, Venue.NXT, side, px, shares, shares, Shares(0), None, None, Nanos(0)
     )  # fmt: skip
     return LateFill(fill, SAMSUNG)
 
@@ -388,6 +388,22 @@ def test_cash_follows_what_the_pairs_earn() -> None:
     assert refused(playbook, signal("p2")).reason == "NO_CASH"
 
 
+def test_an_entry_that_filled_in_part_gives_the_rest_of_its_cash_back() -> None:
+    playbook = ready(account(held=0, cash=4 * 70_013), slice_qty=3)
+    started(playbook)
+    assert refused(playbook, signal("p2", "000660")).reason == "NO_CASH"
+    playbook.hears(entry_ended(side=Side.BUY, filled=1)).take_sends()
+    started(playbook, "p3", "000660")
+
+
+def test_an_order_of_an_entry_that_has_ended_is_no_longer_in_the_way() -> None:
+    playbook = ready(pairs_per_symbol=((SAMSUNG, 2),))
+    started(playbook)  # sells on KRX, then buys on NXT
+    buys_krx = signal("p2", buy_venue=Venue.KRX, sell_venue=Venue.KRX)
+    assert refused(playbook, buys_krx).reason == "SELF_TRADE"
+    playbook.hears(entry_ended()).hears(buys_krx).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
 def test_the_lowest_free_slot_is_used_again() -> None:
     playbook = ready(limits=RiskLimits(concurrent_symbols_max=3))
     slots = [started(playbook, f"p{index}", code).slot for index, code in enumerate(CODES[:3])]
@@ -424,6 +440,91 @@ def test_a_late_fill_waits_for_a_slot() -> None:
     playbook.hears(late_fill()).says()
     sends = playbook.hears(ended("p2", symbol=Symbol("000660"))).take_sends()
     assert [type(send.message) for send in sends] == [AttemptEnded, PairAssigned, StartRescue, AttemptStarted]
+
+
+def test_a_late_fill_takes_the_slot_of_a_request_that_nobody_answered() -> None:
+    playbook = ready(slots=1)
+    playbook.hears(signal("p2", "000660")).hears(late_fill()).take_sends()
+    playbook.waits(SETTINGS.answer_ns)
+    assert StartRescue in [type(send.message) for send in playbook.take_sends()]
+
+
+def rescued_by_its_manager(pair_id: str = "p1", slot: int = 0, open_qty: int = 1) -> PairAdvanced:
+    return PairAdvanced(pair_id, slot, SAMSUNG, PairState.RESCUE, open_qty, Nanos(0))
+
+
+def test_a_rescue_that_a_manager_began_by_itself_keeps_its_slot_and_its_shares() -> None:
+    playbook = ready(account(held=1), pairs_per_symbol=((SAMSUNG, 2),))
+    started(playbook)
+    playbook.hears(entry_ended(filled=0)).hears(ended(state=PairState.ENTRY_MISSED)).take_sends()
+    playbook.hears(rescued_by_its_manager(open_qty=-1))
+    playbook.says(Send(Role.SPREAD_ENGINE, AttemptStarted(SAMSUNG, "p1")))
+    plan = started(playbook, "p2")
+    assert (plan.slot, plan.entry.side) == (1, Side.BUY)
+    playbook.hears(OperatorCommand(Command.FLATTEN))
+    assert Send(Role.PAIR_MANAGER, FlattenPair("p1"), 0) in playbook.take_sends()
+    told = told_engine(playbook.hears(ended()))
+    assert told == [AttemptEnded(SAMSUNG, "p1", AttemptOutcome.ESCALATED, Nanos(0))]
+
+
+def test_a_pair_sent_to_a_manager_that_began_a_rescue_is_turned_away_without_harm() -> None:
+    playbook = ready()
+    started(playbook)
+    playbook.hears(ended(state=PairState.ENTRY_MISSED)).take_sends()
+    started(playbook, "p2", "000660")
+    playbook.hears(rescued_by_its_manager()).take_sends()
+    playbook.hears(ended("p2", PairState.ENTRY_REJECTED, symbol=Symbol("000660"))).take_sends()
+    assert started(playbook, "p3", "035420").slot == 1
+
+
+def test_a_request_whose_slot_was_taken_by_a_rescue_starts_in_another() -> None:
+    playbook = ready()
+    playbook.hears(signal("p2", "000660")).hears(rescued_by_its_manager()).take_sends()
+    sends = playbook.hears(granted("p2")).take_sends()
+    assert [send.index for send in sends if send.to is Role.PAIR_MANAGER] == [1]
+
+
+def test_a_request_whose_slot_was_taken_by_a_rescue_is_dropped_if_no_other_is_free() -> None:
+    playbook = ready(slots=1)
+    playbook.hears(signal("p2", "000660")).hears(rescued_by_its_manager()).take_sends()
+    back, dropped = playbook.hears(granted("p2", grant_id=7)).take_sends()
+    assert back == Send(Role.THROTTLER, ReturnEntry(7))
+    assert dropped.message.reason == "RISK_NO_SLOT"  # type: ignore[attr-defined]
+
+
+def test_a_rescue_that_its_manager_sends_back_starts_in_another_slot() -> None:
+    playbook = ready()
+    playbook.hears(late_fill()).take_sends()
+    playbook.hears(rescued_by_its_manager("p9", slot=0)).take_sends()
+    sends = playbook.hears(late_fill()).take_sends()
+    assert [send.index for send in sends if isinstance(send.message, StartRescue)] == [1]
+    assert playbook.hears(ended()).hears(ended("p9")).core._shares.claims(SAMSUNG) == 0
+
+
+def test_each_rescue_of_a_pair_has_a_number_of_its_own() -> None:
+    playbook = ready()
+    numbers: list[int] = []
+    for exec_id in ("7", "8"):
+        starts = [send.message for send in playbook.hears(late_fill(exec_id=exec_id)).take_sends()]
+        numbers += [start.rescue_no for start in starts if isinstance(start, StartRescue)]
+        playbook.hears(ended()).hears(rescued_by_its_manager()).hears(ended()).take_sends()
+    assert numbers == [1, 3]
+
+
+def test_a_late_fill_whose_symbol_its_manager_forgot_is_still_rescued() -> None:
+    playbook = ready()
+    started(playbook)
+    playbook.hears(ended()).take_sends()
+    sends = playbook.hears(LateFill(late_fill().fill, Symbol(""))).take_sends()
+    assert sends[0] == Send(Role.GATEWAY, PairAssigned("p1", 0, SAMSUNG))
+
+
+def test_a_late_fill_told_twice_while_it_waits_is_rescued_once() -> None:
+    playbook = ready(slots=1)
+    started(playbook, "p2", "000660")
+    playbook.hears(late_fill()).hears(late_fill()).says()
+    playbook.hears(ended("p2", symbol=Symbol("000660"))).take_sends()
+    assert told_engine(playbook.hears(ended())) == [AttemptEnded(SAMSUNG, "p1", AttemptOutcome.ESCALATED, Nanos(0))]
 
 
 def test_a_second_late_fill_of_a_pair_waits_for_the_first_child() -> None:
@@ -463,6 +564,34 @@ def test_flatten_closes_what_ended_unhedged_and_lifts_the_freeze() -> None:
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
 
+@pytest.mark.parametrize("side", Side)
+def test_what_flatten_closes_counts_once_in_shares_and_cash(side: Side) -> None:
+    playbook = ready(account(held=2))
+    left = {"bought": 1, "buy_amount": 70_000} if side is Side.BUY else {"sold": 1, "sell_amount": 70_500}
+    playbook.hears(ended(state=PairState.UNHEDGED, **left)).hears(OperatorCommand(Command.FLATTEN))
+    closed = ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
+    playbook.hears(closed).take_sends()
+    assert playbook.core._shares.free(SAMSUNG, Nanos(0)) == 2
+    assert playbook.core._cash.free == CASH + 500
+
+
+def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
+    # 70,000 left open, then bought 70,000 and sold 70,500 by the child; one more pair would make 281,000.
+    limits = RiskLimits(notional_per_session_max_won=281_000)
+    playbook = ready(limits=limits)
+    playbook.hears(ended(state=PairState.UNHEDGED, bought=1, buy_amount=70_000)).take_sends()
+    playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading())
+    playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
+    playbook.take_sends()
+    started(playbook, "p2")
+
+
+def test_a_rescue_that_fails_leaves_no_claim_that_nothing_would_end() -> None:
+    playbook = ready(account(held=5)).hears(late_fill(side=Side.SELL))
+    playbook.hears(ended(state=PairState.UNHEDGED, sold=0)).take_sends()
+    assert playbook.core._shares.claims(SAMSUNG) == 0
+
+
 def test_a_child_that_leaves_the_opposite_imbalance_closes_its_parents() -> None:
     playbook = ready()
     started(playbook)
@@ -490,6 +619,7 @@ def test_a_position_closed_by_hand_lifts_the_freeze() -> None:
     playbook = ready(account(held=5))
     started(playbook)
     playbook.hears(entry_ended()).hears(ended(state=PairState.UNHEDGED, sold=1)).take_sends()
+    playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(1))).says()  # a repeat from before the fill
     playbook.waits(2 * SECOND)
     playbook.hears(PositionChanged(SAMSUNG, Shares(4), Shares(4), Nanos(playbook.mono))).says()
     playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(playbook.mono)))
