@@ -34,12 +34,15 @@ from actors.lifeline import hold_lifeline
 from actors.messages.journal import Row, RowsPosted
 from actors.messages.supervision import ActorFailed, Enlist, Enlisted, Ping, Pong
 from kiwoom.control import ControlCall
-from kiwoom.market import Nanos
+from kiwoom.market import MS, Nanos
 
 ORPHAN_GRACE_S = 20.0
 """How long an actor outlives its launcher at most: the Supervisor needs some of it to close the pairs."""
 
 EARLY_MAX = 10_000
+
+ROWS_HELD_NS = 25 * MS
+"""A pair's rows of several handlers travel together, after the order they are about."""
 
 HELD_ROWS_MAX = 10_000
 """Rows kept while the Gateway is away. A pair writes some thirty; beyond this the oldest are given up."""
@@ -63,6 +66,7 @@ class Shell(Actor):  # type: ignore[misc]
         self.failed = False
         self._armed_for: Nanos | None = None
         self._held_rows: list[Row] = []
+        self._rows_due: Nanos | None = None
         self._early: list[object] = []
 
     # --- Thespian's side --------------------------------------------------------------------------------------------
@@ -85,6 +89,7 @@ class Shell(Actor):  # type: ignore[misc]
             case Ping():
                 self.send(sender, Pong(self.name, self.index, message.sent))
             case ActorExitRequest():
+                self._post_rows()
                 self.closing()
             case WatchMessage():
                 self.on_watched()
@@ -115,6 +120,8 @@ class Shell(Actor):  # type: ignore[misc]
         deadline = self.core.next_deadline()
         if deadline is not None and deadline <= now.mono:
             self.perform(self.core.on_deadline(now))
+        if self._rows_due is not None and self._rows_due <= now.mono:
+            self._post_rows()
 
     # --- what a subclass may add ------------------------------------------------------------------------------------
 
@@ -133,16 +140,24 @@ class Shell(Actor):  # type: ignore[misc]
 
     def next_wake(self) -> Nanos | None:
         """When to wake: the core's next deadline, or earlier for what lives beside it."""
-        return self.core.next_deadline() if self.core is not None else None
+        if self.core is None:
+            return None
+        return min((at for at in (self.core.next_deadline(), self._rows_due) if at is not None), default=None)
 
     def call_control(self, call: ControlCall) -> None:
         raise AssertionError(f"{self.name} has no control: {call!r}")
 
     def record(self, rows: Sequence[Row]) -> None:
-        """Post the handler's rows to the Gateway, which writes them. Held while it is away."""
+        """Keep the handler's rows for the Gateway, which writes them: soon, but never in the way of an order."""
         name = f"{self.name}[{self.index}]" if self.index else self.name
         self._held_rows.extend(row if row.actor else replace(row, actor=name) for row in rows)
         del self._held_rows[:-HELD_ROWS_MAX]
+        if self._rows_due is None:
+            self._rows_due = Nanos(self.clock.now().mono + ROWS_HELD_NS)
+
+    def _post_rows(self) -> None:
+        """One message for all rows held. While the Gateway is away they wait for its successor."""
+        self._rows_due = None
         if self._held_rows and (Role.GATEWAY.value, 0) in self.addresses:
             self.post(Send(Role.GATEWAY, RowsPosted(tuple(self._held_rows))))
             self._held_rows.clear()
@@ -150,7 +165,7 @@ class Shell(Actor):  # type: ignore[misc]
     # --- performing -------------------------------------------------------------------------------------------------
 
     def perform(self, effects: Effects) -> None:
-        """Sends at once and in order; rows after them, in one message, so that no order waits for its own record.
+        """Sends at once and in order; rows a little later, so that no order waits for its own record.
 
         The Gateway overrides `record` and writes each row where it stands in the order of effects.
         """
@@ -177,7 +192,7 @@ class Shell(Actor):  # type: ignore[misc]
     def _enlist(self, enlist: Enlist) -> None:
         self.addresses = dict(enlist.addresses)
         if enlist.settings is None:
-            self.record(())
+            self._post_rows()
             return
         self.name, self.index = enlist.name, enlist.index
         self.clock = HostClock(enlist.clock.wall_offset_ns)

@@ -27,7 +27,7 @@ SWITCH_INTERVAL_S = 0.0005
 """The actor and this thread share an interpreter; Python's 5 ms would keep an order waiting behind a batch."""
 
 QUOTE_INTERVAL_NS_MIN = 2 * MS
-QUOTE_INTERVAL_NS_MAX = 10 * MS
+QUOTE_INTERVAL_NS_MAX = 16 * MS
 
 
 class SocketPort(Protocol):

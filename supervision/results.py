@@ -102,6 +102,7 @@ def _quotes(ending: Ending) -> dict[str, Any]:
         "published": published,
         "received": {"KRX": received[0], "NXT": received[1]},
         "duplicate": {"KRX": duplicate[0], "NXT": duplicate[1]},
+        "batches": figures.quote_batches if figures is not None else 0,
         "lost": total - sum(received) - sum(duplicate),
     }
 

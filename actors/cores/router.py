@@ -428,7 +428,6 @@ class RouterCore:
         plan = pair.plan
         self._remember(plan.pair_id, plan.symbol)
         return [
-            Send(Role.GATEWAY, PairAssigned(plan.pair_id, plan.slot, plan.symbol)),
             Send(Role.PAIR_MANAGER, StartPair(plan, granted.grant_id, granted.expires), plan.slot),
             Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)),
             Record(admitted_row(plan, pair.signal, now)),

@@ -82,6 +82,7 @@ class TelemetryCore:
             at=now.mono,
             quotes=(sum(s.changed[0] for s in shards), sum(s.changed[1] for s in shards)),
             duplicates=(sum(s.duplicate[0] for s in shards), sum(s.duplicate[1] for s in shards)),
+            quote_batches=sum(s.batches for s in shards),
             signals=day.signals,
             admitted=day.admitted,
             pairs_live=day.live,

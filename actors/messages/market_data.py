@@ -18,6 +18,9 @@ class QuoteBatch:
     repeats: tuple[int, int] = (0, 0)
     """Quotes (KRX, NXT) since the last batch that only repeated their symbol's top: counted, not carried."""
 
+    def __repr__(self) -> str:
+        return f"QuoteBatch({len(self.payload)} bytes)"  # Thespian writes out every message that it sends
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsKnown:
@@ -66,6 +69,9 @@ class TopsBatch:
 
     shard: int
     payload: bytes
+
+    def __repr__(self) -> str:
+        return f"TopsBatch({self.shard}, {len(self.payload)} bytes)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,10 @@ class FlattenPair:
 
 @dataclass(frozen=True, slots=True)
 class PairAssigned:
-    """Router -> Gateway: the pair lives in this slot; its order events go there."""
+    """Router -> Gateway: a rescue of the pair lives in this slot; its order events go there.
+
+    An ordinary pair needs none: its entry names its slot.
+    """
 
     pair_id: str
     slot: int

@@ -12,6 +12,7 @@ class MachineFigures:
     at: Nanos
     quotes: tuple[int, int]
     duplicates: tuple[int, int]
+    quote_batches: int
     signals: int
     admitted: int
     pairs_live: int

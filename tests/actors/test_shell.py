@@ -116,7 +116,7 @@ def test_an_actor_reports_for_duty_and_answers_pings(system: Any, tmp_path: Path
     assert pong == Pong("throttler", 0, Nanos(7))
 
 
-def test_rows_are_posted_after_the_sends_of_their_handler(system: Any, tmp_path: Path) -> None:
+def test_rows_are_posted_in_one_message_after_the_sends(system: Any, tmp_path: Path) -> None:
     listener, shell = enlist(system, tmp_path / "tally")
     system.tell(shell, STOP)
     heard(system, listener, RowsPosted, 1)

@@ -182,7 +182,6 @@ def test_an_admitted_signal_becomes_a_pair_in_the_lowest_slot() -> None:
         flat_by_wall=WallNanos(TEN_O_CLOCK + HOUR),
     )
     playbook.hears(granted(grant_id=7, expires=100)).says(
-        Send(Role.GATEWAY, PairAssigned("p1", 0, SAMSUNG)),
         Send(Role.PAIR_MANAGER, StartPair(plan, 7, Nanos(100)), 0),
         Send(Role.SPREAD_ENGINE, AttemptStarted(SAMSUNG, "p1")),
     )
