@@ -39,6 +39,9 @@ from kiwoom.market import MS, Nanos
 ORPHAN_GRACE_S = 20.0
 """How long an actor outlives its launcher at most: the Supervisor needs some of it to close the pairs."""
 
+GIVES_WAY = frozenset({Role.MARKET_DATA, Role.TELEMETRY, Role.SESSION_STATE})
+"""Those who are not between a signal and its order run at a lower priority, where the system has such a thing."""
+
 EARLY_MAX = 10_000
 
 ROWS_HELD_NS = 25 * MS
@@ -203,6 +206,8 @@ class Shell(Actor):  # type: ignore[misc]
         # What exists now lives as long as the actor: the collector need not walk through it on the hot path.
         gc.collect()
         gc.freeze()
+        if self.role in GIVES_WAY and hasattr(os, "nice"):
+            os.nice(10)
         early, self._early = self._early, []
         for message in early:
             self.perform(self.decide(message))

@@ -8,8 +8,8 @@ its own. Below, the sender waits for the acknowledgement as soon as it has sent 
 reads a message in one piece, and the loop polls. What is on the wire stays the same.
 
 Each process of the system receives its transport class by pickle reference; naming the subclass below makes every one
-of them import this module, spawned or forked, before it binds its first socket. Written against Thespian 4.0.1 (pinned);
-the shell's and the system tests run on it.
+of them import this module, spawned or forked, before it binds its first socket. Written against Thespian 4.0.1, which
+is pinned; the shell's and the system tests run on it.
 """
 
 import os

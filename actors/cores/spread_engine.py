@@ -400,7 +400,6 @@ class SpreadEngineCore:
     # --- evaluation --------------------------------------------------------------------------------------------------
 
     def _cycle(self, now: Now) -> Effects:
-        self._cycle_free_at = Nanos(now.mono + self._settings.batch_interval_ns)
         self._counts_moved = True
         signals_end = self._pairs + self._settings.signals_per_cycle_max
         effects: list[Effect] = []
@@ -410,6 +409,8 @@ class SpreadEngineCore:
             watched = self._dirty.popleft()
             watched.dirty = False
             effects.extend(self._evaluate(watched, now))
+        # Idle, the next quote is evaluated at once; with work left over, the next cycle comes after the interval.
+        self._cycle_free_at = Nanos(now.mono + self._settings.batch_interval_ns) if self._dirty else now.mono
         self._carried_over += len(self._dirty)
         return tuple(effects)
 

@@ -223,6 +223,7 @@ def serve(setup: Setup, *, port: int, exit_on_stdin_eof: bool) -> None:
         if exit_on_stdin_eof:
             threading.Thread(target=_stop_at_stdin_end, args=(server,), daemon=True).start()
         _make_waits_exact()
+        _give_way()
         # What is built lives to the end: the collector need not walk through it again and again.
         gc.collect()
         gc.freeze()
@@ -245,6 +246,12 @@ def _stop_at_stdin_end(server: Server) -> None:
     while os.read(0, 4_096):
         pass
     server.stop()
+
+
+def _give_way() -> None:
+    """Kiwoom's servers are other machines: here they should not take the processor from the machine that trades."""
+    if hasattr(os, "nice"):
+        os.nice(5)
 
 
 def _make_waits_exact() -> None:
