@@ -29,6 +29,7 @@ from kiwoom.control import (
     RegisterReal,
     RequestTr,
     RequestWatchlist,
+    UnregisterReal,
 )
 from kiwoom.market import SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, Won
 
@@ -201,6 +202,8 @@ class Boot:
             self._fail(f"{key.question.value} could not be read: {failure}", now)
             return
         self._waiting.remove(key)
+        if key.question is Question.LIMITS and not any(self._asks_limits(waiting) for waiting in self._waiting):
+            self._end_watchlists()
         if not self._waiting:
             self._register()
 
@@ -264,6 +267,15 @@ class Boot:
         if not self._usable:
             self._desk.disconnected = text
         self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
+
+    def _asks_limits(self, key: object) -> bool:
+        return isinstance(key, BootKey) and key.question is Question.LIMITS
+
+    def _end_watchlists(self) -> None:
+        """A watch-list query registers its codes' quotes on its screen (KIWOOM.md 3.3): give them back."""
+        lists = -(-len(self._symbols.entries) // CODES_PER_SCREEN_MAX)
+        for screen in dict.fromkeys(self._screen(number) for number in range(lists)):
+            self._out.call(UnregisterReal(screen))
 
     def _register(self) -> None:
         settings = self._settings
