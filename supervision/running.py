@@ -60,7 +60,10 @@ class SingleInstance(AbstractContextManager["SingleInstance"]):
         folder = state_directory() / "running"
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{machine.pid}.json"
-        self._file.write_text(json.dumps(asdict(machine)), encoding="utf-8")
+        # Whoever reads half a file takes it for a stale one and removes it: it appears whole or not at all.
+        unfinished = self._file.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(asdict(machine)), encoding="utf-8")
+        unfinished.replace(self._file)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -82,18 +85,19 @@ class SingleInstance(AbstractContextManager["SingleInstance"]):
 
 def running_machines() -> list[RunningMachine]:
     """The machines that answer on their port now, oldest first."""
-    found: list[RunningMachine] = []
-    for path in sorted((state_directory() / "running").glob("*.json"), key=lambda file: file.stat().st_mtime):
+    found: list[tuple[float, RunningMachine]] = []
+    for path in (state_directory() / "running").glob("*.json"):
         try:
+            written = path.stat().st_mtime
             machine = RunningMachine(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             path.unlink(missing_ok=True)
             continue
         if _answers(machine.admin_port):
-            found.append(machine)
+            found.append((written, machine))
         else:
             path.unlink(missing_ok=True)
-    return found
+    return [machine for _, machine in sorted(found, key=lambda each: each[0])]
 
 
 def _answers(port: int) -> bool:
