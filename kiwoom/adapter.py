@@ -114,6 +114,10 @@ class ControlAdapter:
         self._trade_at = [_NEVER, _NEVER]
         port.listen(self)
 
+    def let_go(self) -> None:
+        """Forget the control, last of all: the two refer to each other, and it must be destroyed on its own thread."""
+        del self._port
+
     # --- requests ----------------------------------------------------------------------------------------------------
 
     def perform(self, call: ControlCall) -> None:

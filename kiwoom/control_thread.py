@@ -11,12 +11,20 @@ Anything that is not a quote wakes at once.
 import socket
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from PyQt5.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
+from PyQt5.QtCore import (
+    QCoreApplication,
+    QSocketNotifier,
+    Qt,
+    QTimer,
+    qFormatLogMessage,
+    qInstallMessageHandler,
+)
 
 from kiwoom.adapter import ControlAdapter, FeedTarget
 from kiwoom.control import Clock, ControlCall, ControlEvent, ControlPort
@@ -25,6 +33,9 @@ from kiwoom.quotes import QuoteRun, QuoteRuns
 
 SWITCH_INTERVAL_S = 0.0005
 """The actor and this thread share an interpreter; Python's 5 ms would keep an order waiting behind a batch."""
+
+NOT_MAIN_THREAD = "WARNING: QApplication was not created in the main() thread."
+"""What Qt says of every application on a thread like ours. It is meant to be there, and there is only this one."""
 
 QUOTE_INTERVAL_NS_MIN = 2 * MS
 QUOTE_INTERVAL_NS_MAX = 16 * MS
@@ -63,6 +74,7 @@ class ControlThread:
         self._quotes = QuoteRuns()
         self._lock = threading.Lock()
         self._stopping = False
+        self._failure = ""
         self._wake_pending = False
         self._last_wake_ns = 0
         self.quote_interval_ns = QUOTE_INTERVAL_NS_MIN
@@ -71,6 +83,9 @@ class ControlThread:
         for end in (self._to_thread, self._from_actor, self._to_actor, self._from_thread):
             end.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        # What follows lives on the thread: made and destroyed there. Slots are methods: a lambda would keep all alive.
+        self._application: QCoreApplication
+        self._control: Any
         self._adapter: ControlAdapter
         self._timer: Any = None
         self._port_notifier: Any = None
@@ -90,8 +105,13 @@ class ControlThread:
         _poke(self._from_actor)
 
     def take(self) -> tuple[list[ControlEvent], dict[int, QuoteRun]]:
-        """Everything that came since the last take: events in order, and the quotes of the shards that have news."""
+        """Everything that came since the last take: events in order, and the quotes of the shards that have news.
+
+        Raises RuntimeError if the thread could not start its control (not installed, wrong bitness): nothing will come.
+        """
         _drain(self._to_actor)
+        if self._failure:
+            raise RuntimeError(f"the control could not be started\n{self._failure}")
         with self._lock:
             self._wake_pending = False
             quotes = self._quotes.take()
@@ -116,42 +136,60 @@ class ControlThread:
 
     def _run(self) -> None:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        application = self._make_application(["arb-control"])
-        control = self._make_control()
-        self._adapter = ControlAdapter(control, self._clock, self._feeds, self._post, self._post_quote)
+        try:
+            self._application = _make_quietly(self._make_application)
+            try:
+                self._live()
+            finally:
+                del self._application
+        except Exception:
+            # As text: a traceback would keep the control alive beyond its thread.
+            self._failure = traceback.format_exc()
+            _poke(self._from_thread)
+
+    def _live(self) -> None:
+        """The control's whole life: when this returns it has been destroyed, on this thread, before the application.
+
+        Qt crashes the process if its objects are left to the garbage collector of another thread.
+        """
+        self._control = self._make_control()
+        self._adapter = ControlAdapter(self._control, self._clock, self._feeds, self._post, self._post_quote)
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.setTimerType(Qt.PreciseTimer)
         self._timer.timeout.connect(self._wake_for_quotes)
         notifier = QSocketNotifier(self._to_thread.fileno(), QSocketNotifier.Read)
-        notifier.activated.connect(lambda *_: self._on_calls(control, application))
-        application.exec_()
+        notifier.activated.connect(self._on_calls)
+        self._application.exec_()
         notifier.setEnabled(False)
         self._unfollow()
         self._timer.stop()
         self._timer = None
+        self._adapter.let_go()
+        del self._adapter, self._control
 
-    def _on_calls(self, control: ControlPort, application: QCoreApplication) -> None:
+    def _on_calls(self) -> None:
         _drain(self._to_thread)
         while self._calls:
             self._adapter.perform(self._calls.popleft())
-            self._follow(control)
+            self._follow()
         if self._stopping:
-            application.quit()
+            self._application.quit()
 
-    def _follow(self, control: Any) -> None:
+    def _follow(self) -> None:
         """Watch the control's own socket, where it has one; a new connection is a new socket."""
-        if not hasattr(control, "fileno"):
+        if not hasattr(self._control, "fileno"):
             return
-        fd = control.fileno()
+        port: SocketPort = self._control
+        fd = port.fileno()
         if fd != self._port_fd:
             self._unfollow()
             if fd >= 0:
                 self._port_notifier = QSocketNotifier(fd, QSocketNotifier.Read)
-                self._port_notifier.activated.connect(lambda *_: self._on_port_readable(control))
+                self._port_notifier.activated.connect(self._on_port_readable)
                 self._port_fd = fd
-        if control.has_pending:
-            QTimer.singleShot(0, control.dispatch_pending)
+        if port.has_pending:
+            QTimer.singleShot(0, port.dispatch_pending)
 
     def _unfollow(self) -> None:
         if self._port_notifier is not None:
@@ -159,9 +197,9 @@ class ControlThread:
             self._port_notifier = None
         self._port_fd = -1
 
-    def _on_port_readable(self, control: SocketPort) -> None:
-        control.on_readable()
-        self._follow(control)
+    def _on_port_readable(self) -> None:
+        self._control.on_readable()
+        self._follow()
 
     def _post(self, event: ControlEvent) -> None:
         with self._lock:
@@ -188,6 +226,20 @@ class ControlThread:
             wake, self._wake_pending = not self._wake_pending, True
         if wake:
             _poke(self._from_thread)
+
+
+def _make_quietly(make_application: MakeApplication) -> QCoreApplication:
+    """Make the application without Qt's word on its thread; whatever else it says meanwhile is said."""
+
+    def pass_on(kind: Any, context: Any, message: str | None) -> None:
+        if message != NOT_MAIN_THREAD and sys.stderr is not None:
+            sys.stderr.write(qFormatLogMessage(kind, context, message) + "\n")
+
+    handler_before = qInstallMessageHandler(pass_on)
+    try:
+        return make_application(["arb-control"])
+    finally:
+        qInstallMessageHandler(handler_before)
 
 
 def _poke(end: socket.socket) -> None:
