@@ -68,7 +68,9 @@ class Gateway(Shell):
         self.perform(self.core.handle(ConnectBroker(), self.clock.now()))
 
     def watched(self) -> list[int]:
-        return [self._control.wake_fd()] if self.core is not None else []
+        if self.core is None or self._control.wake_fd() < 0:
+            return []
+        return [self._control.wake_fd()]
 
     def decide(self, message: object) -> Effects:
         if isinstance(message, RowsPosted):

@@ -12,6 +12,7 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -231,4 +232,7 @@ class Shell(Actor):  # type: ignore[misc]
         address = self.addresses.get((Role.SUPERVISOR.value, 0))
         if address is not None:
             self.send(address, report)
+        with suppress(Exception):  # what earlier handlers recorded is true, and kept if that is still possible
+            self._post_rows()
+            self.closing()
         self.send(self.myAddress, ActorExitRequest())

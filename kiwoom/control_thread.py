@@ -97,7 +97,7 @@ class ControlThread:
         self._thread.start()
 
     def wake_fd(self) -> int:
-        """Readable when there is something to take."""
+        """Readable when there is something to take; -1 once stopped."""
         return self._to_actor.fileno()
 
     def perform(self, call: ControlCall) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from freezegun import freeze_time
-from thespian.actors import ActorSystem, ActorTypeDispatcher
+from thespian.actors import ActorSystem
 
 from actors.effects import Effects, Record, Role, Send
 from actors.messages.journal import EventType, Row, RowsPosted
@@ -16,6 +16,7 @@ from actors.shell import Shell
 from kiwoom.market import MS, Nanos, Now
 from supervision import loopback
 from supervision.system import QUIET, free_port
+from tests.support.listener import Listener
 
 ARM, MUTE, STOP = (OperatorCommand(command) for command in (Command.ARM, Command.MUTE, Command.STOP))
 
@@ -54,20 +55,6 @@ class ScriptedShell(Shell):
         return ScriptedCore(settings)
 
 
-class Listener(ActorTypeDispatcher):  # type: ignore[misc]
-    """Stands where Supervisor, Router and Gateway would, and remembers what it hears."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.heard: list[Any] = []
-
-    def receiveMsg_str(self, question: str, sender: Any) -> None:
-        self.send(sender, list(self.heard))
-
-    def receiveUnrecognizedMessage(self, message: Any, sender: Any) -> None:
-        self.heard.append(message)
-
-
 @pytest.fixture(params=["simpleSystemBase", "multiprocTCPBase"])
 def system(request: pytest.FixtureRequest) -> Any:
     loopback.install()
@@ -85,7 +72,7 @@ def enlist(system: Any, tally: Path) -> tuple[Any, Any]:
     return listener, shell
 
 
-def heard(system: Any, listener: Any, kind: type, count: int) -> list[Any]:
+def heard(system: Any, listener: Any, kind: Any, count: int) -> list[Any]:
     """What of `kind` the listener heard, once it is `count` (or the system had ten seconds)."""
     found: list[Any] = []
     for _ in range(10_000):
@@ -137,3 +124,17 @@ def test_a_frozen_clock_delivers_a_deadline_when_it_is_due_and_not_before(tmp_pa
             assert heard(system, listener, OperatorCommand, 1) == [ARM]
         finally:
             system.shutdown()
+
+
+def test_what_was_recorded_before_a_failure_is_still_posted_after_the_report(tmp_path: Path) -> None:
+    """As far as the dying process's transport still delivers it, which only this system promises."""
+    system = ActorSystem("simpleSystemBase", logDefs=QUIET, transientUnique=True)
+    try:
+        listener, shell = enlist(system, tmp_path / "tally")
+        system.tell(shell, STOP)
+        system.tell(shell, MUTE)
+        report, posted = heard(system, listener, ActorFailed | RowsPosted, 2)
+        assert isinstance(report, ActorFailed)
+        assert [row.event_type for row in posted.rows] == [EventType.OPERATOR]
+    finally:
+        system.shutdown()
