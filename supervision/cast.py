@@ -159,6 +159,7 @@ def _throttle(config: Config) -> ThrottleSettings:
         autopause_sustain_ns=pause.sustain_seconds * SECOND,
         autopause_release_below=config.resume_below,
         autopause_enabled=pause.enabled,
+        lend_ahead=True,
     )
 
 

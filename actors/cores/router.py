@@ -40,7 +40,14 @@ from actors.messages.pairs import (
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
-from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, RequestEntry, ReturnEntry
+from actors.messages.throttle import (
+    EntriesPaused,
+    EntryDenied,
+    EntryGranted,
+    EntryLent,
+    RequestEntry,
+    ReturnEntry,
+)
 from kiwoom.fees import CostModel
 from kiwoom.market import (
     MS,
@@ -65,11 +72,14 @@ PAIRS_REMEMBERED_MAX = 1_024
 """Ended pairs whose symbol and rescues are kept for a late fill."""
 REPEAT_EVERY_NS = SECOND
 """The same refusal of the same symbol is recorded once in this time."""
+LENT_TRAVEL_NS = 20 * MS
+"""A loan that ends sooner is not used: the entry has two hops before it."""
 LOOK_AGAIN_NS = SECOND
 """When to look again after a refusal whose end no message announces."""
 
 RouterMessage = (
     Signal
+    | EntryLent
     | EntryGranted
     | EntryDenied
     | EntriesPaused
@@ -237,6 +247,9 @@ class RouterCore:
         """Stop or Flatten was pressed; the next TradingState says what holds."""
         self._actors_down: tuple[str, ...] = ()
         self._paused = False
+        self._lent: EntryLent | None = None
+        self._lent_used = 0
+        """The last loan used: news of its renewal may still be on the way."""
         self._traded_won = 0
         self._net_won = 0
         self._orders = 0
@@ -266,6 +279,9 @@ class RouterCore:
         match message:
             case Signal():
                 return self._consider(message, now)
+            case EntryLent():
+                if message.grant_id != self._lent_used:
+                    self._lent = message
             case EntryGranted():
                 return self._granted(message, now)
             case EntryDenied():
@@ -315,7 +331,11 @@ class RouterCore:
             return self._refuse(signal, reason, self._look_again(signal.symbol, reason, now.mono), now)
         self._claim(plan.pair_id, plan)
         answer_by = Nanos(now.mono + self._settings.answer_ns)
-        self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by, plan.pair_id)
+        pair = self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by, plan.pair_id)
+        if self._lent is not None and now.mono + LENT_TRAVEL_NS <= self._lent.expires:
+            lent, self._lent = self._lent, None
+            self._lent_used = lent.grant_id
+            return self._begin(pair, signal, lent.grant_id, lent.expires, now)
         return [Send(Role.THROTTLER, RequestEntry(plan.pair_id))]
 
     def _gate(self, symbol: Symbol, now: Now) -> Gate:
@@ -424,13 +444,17 @@ class RouterCore:
             retry_at = self._look_again(pair.plan.symbol, reason, now.mono)
             back = Send(Role.THROTTLER, ReturnEntry(granted.grant_id))
             return [back, *self._refuse(pair.signal, reason, retry_at, now)]
+        return self._begin(pair, pair.signal, granted.grant_id, granted.expires, now)
+
+    def _begin(self, pair: LivePair, signal: Signal, grant_id: int, expires: Nanos, now: Now) -> list[Effect]:
+        """Admitted: its manager first, whose order must leave before `expires`."""
         pair.stage = Stage.RUNNING
         plan = pair.plan
         self._remember(plan.pair_id, plan.symbol)
         return [
-            Send(Role.PAIR_MANAGER, StartPair(plan, granted.grant_id, granted.expires), plan.slot),
+            Send(Role.PAIR_MANAGER, StartPair(plan, grant_id, expires), plan.slot),
             Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)),
-            Record(admitted_row(plan, pair.signal, now)),
+            Record(admitted_row(plan, signal, now)),
         ]
 
     def _denied(self, denied: EntryDenied, now: Now) -> list[Effect]:

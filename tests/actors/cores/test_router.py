@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.cores.router import RouterCore, RouterSettings
+from actors.cores.router import LENT_TRAVEL_NS, RouterCore, RouterSettings
 from actors.domain.legs import EntryLeg, LegStyle
 from actors.domain.risk import RiskLimits
 from actors.domain.symbol_map import SymbolEntry
@@ -32,7 +32,7 @@ from actors.messages.pairs import (
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, Phase, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
-from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, RequestEntry, ReturnEntry
+from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, EntryLent, RequestEntry, ReturnEntry
 from kiwoom.fees import CostModel
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
 from tests.support.playbook import TEN_O_CLOCK, Playbook
@@ -401,6 +401,20 @@ def test_an_order_of_an_entry_that_has_ended_is_no_longer_in_the_way() -> None:
     buys_krx = signal("p2", buy_venue=Venue.KRX, sell_venue=Venue.KRX)
     assert refused(playbook, buys_krx).reason == "SELF_TRADE"
     playbook.hears(entry_ended()).hears(buys_krx).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
+def test_a_loan_starts_the_next_pair_without_asking_and_only_once() -> None:
+    playbook = ready(limits=RiskLimits(concurrent_symbols_max=3))
+    playbook.hears(EntryLent(7, Nanos(playbook.mono + SECOND))).hears(signal("p1"))
+    (start,) = (send.message for send in playbook.take_sends() if send.to is Role.PAIR_MANAGER)
+    assert (start.plan.pair_id, start.grant_id, start.grant_expires) == ("p1", 7, playbook.mono + SECOND)
+    playbook.hears(EntryLent(7, Nanos(playbook.mono + 2 * SECOND)))  # its renewal was on the way
+    playbook.hears(signal("p2", "000660")).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
+def test_a_loan_about_to_end_is_not_used() -> None:
+    playbook = ready().hears(EntryLent(7, Nanos(LENT_TRAVEL_NS - 1)))
+    playbook.hears(signal("p1")).says(Send(Role.THROTTLER, RequestEntry("p1")))
 
 
 def test_the_lowest_free_slot_is_used_again() -> None:
