@@ -36,6 +36,7 @@ from kiwoom.control import (
     RequestWatchlist,
     TrAnswered,
     TrCalled,
+    UnregisterReal,
 )
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won, midnight
 from tests.support.playbook import TEN_O_CLOCK, Playbook
@@ -53,9 +54,12 @@ KRX_HOURS = VenueHours(9 * HOUR, 15 * HOUR + 20 * MINUTE)
 NXT_HOURS = VenueHours(9 * HOUR + 30 * SECOND, 15 * HOUR + 20 * MINUTE)
 
 
-def symbol_map() -> SymbolMap:
-    names = ((SAMSUNG, "Samsung"), (HYNIX, "Hynix"))
-    return build_symbol_map([UniverseEntry(code, name, Market.KOSPI) for code, name in names], ["1001", "1002"])
+def symbol_map(others: int = 0) -> SymbolMap:
+    """Samsung, Hynix and so many others; the shards hold fifty symbols each."""
+    names = [(SAMSUNG, "Samsung"), (HYNIX, "Hynix")]
+    names += [(Symbol(f"{100_000 + 10 * number}"), f"Other {number}") for number in range(others)]
+    universe = [UniverseEntry(code, name, Market.KOSPI) for code, name in names]
+    return build_symbol_map(universe, ["1001", "1002", "1003", "1004"][: max(2, -(-len(names) // 50))])
 
 
 def settings(**changes: Any) -> GatewaySettings:
@@ -264,7 +268,7 @@ class Stage(Playbook):
                 lists = {"opt10075": open_rows if at_krx else (), "opt10076": fill_rows if at_krx else ()}
                 single = ("000001000000",) if call.tr_code == "opw00001" else ()
                 self.tr_answer(call, (rows | lists).get(call.tr_code, ()), single=single)
-            case RegisterReal():
+            case RegisterReal() | UnregisterReal():
                 self.hears(RealCalled(self.stamp(), call.screen_no, 0))
             case _:
                 raise AssertionError(call)

@@ -52,6 +52,7 @@ from tests.support.gateway_stage import (
     hedge,
     open_row,
     query,
+    symbol_map,
     trading,
 )
 from tests.support.playbook import TEN_O_CLOCK
@@ -96,6 +97,8 @@ def test_every_question_asks_the_throttler_first_and_they_come_in_order() -> Non
         venue = dict(call.inputs).get("거래소구분", "") if isinstance(call, RequestTr) else ""
         asked.append((call.tr_code if isinstance(call, RequestTr) else "OPTKWFID") + venue)
         stage._answers(call, {}, (), (), (), "")
+        if isinstance(call, RequestWatchlist):
+            stage.calls(UnregisterReal(call.screen_no))
         if len(asked) == 8:
             break
     assert asked == [
@@ -111,6 +114,25 @@ def test_every_question_asks_the_throttler_first_and_they_come_in_order() -> Non
     assert [call.screen_no for call in stage.take_calls()] == ["2000", "2001"]
 
 
+def test_the_quotes_that_came_with_the_watch_lists_are_given_back_after_the_last_of_them() -> None:
+    """A watch-list query registers its codes' quotes on its screen: every KRX tick would come twice, the shard's own
+    and this one. Not before the last list, for a list that is asked again would bring them back."""
+    stage = asking(Stage.off(symbols=symbol_map(others=120)))
+    lists: list[RequestWatchlist] = []
+    while len(lists) < 2:
+        assert stage.take_calls() == []
+        stage.hears(QueryGranted(stage._take_query_requests()[0].query_id)).waits(250 * MS)
+        (call,) = stage.take_calls()
+        assert isinstance(call, RequestWatchlist)
+        stage._answers(call, {}, (), (), (), "")
+        lists.append(call)
+    assert [len(each.codes) for each in lists] == [100, 22]
+    assert [each.screen_no for each in lists] == ["3001", "3002"]
+    stage.calls(UnregisterReal("3001"), UnregisterReal("3002"))
+    stage.goes_up()
+    assert statuses(stage)[-1] == BrokerStatus(True, "")
+
+
 def test_without_the_throttler_it_goes_on_by_itself_with_a_pause() -> None:
     stage = asking(Stage.off())
     assert [type(send.message) for send in stage.take_sends()][-1] is RequestQuery
@@ -121,7 +143,7 @@ def test_without_the_throttler_it_goes_on_by_itself_with_a_pause() -> None:
     assert isinstance(first, RequestWatchlist)
     called = stage.mono
     stage._answers(first, {}, (), (), (), "")
-    stage.waits(2 * SECOND)
+    stage.calls(UnregisterReal(first.screen_no)).waits(2 * SECOND)
     (second,) = stage.take_calls()
     assert isinstance(second, RequestTr)
     assert stage.mono - called >= 250 * MS
@@ -133,7 +155,7 @@ def test_queries_granted_at_once_still_keep_their_distance() -> None:
     (first,) = stage.take_calls()
     called = stage.mono
     stage._answers(first, {}, (), (), (), "")
-    stage.hears(QueryGranted(stage._take_query_requests()[0].query_id))
+    stage.calls(UnregisterReal(first.screen_no)).hears(QueryGranted(stage._take_query_requests()[0].query_id))
     assert stage.take_calls() == []
     stage.waits(called + 250 * MS - stage.mono)
     assert len(stage.take_calls()) == 1
