@@ -22,6 +22,7 @@ from actors.domain.trading_hours import TradingHours
 from actors.effects import Role
 from actors.messages.journal import EventType
 from actors.messages.orders import CancelOrder, OrderKind, OrderRefused, PlaceOrder, RefusalReason
+from actors.messages.pairs import SymbolOverloaded
 from actors.messages.throttle import SlotFreed, SlotUsed
 from kiwoom.control import OrderCalled, SubmitOrder
 from kiwoom.market import Nanos, Now, Symbol, Venue, Won
@@ -105,10 +106,14 @@ class OrderCommands:
         self.release(now)
 
     def returned(self, event: OrderCalled) -> TrackedOrder | TrackedCancel | None:
-        """The call came back: the window counts it from now, and the Throttler is told. Whose was it?"""
+        """The call came back: the window counts it from now, the Throttler is told, and of an overload the Router.
+
+        Whose was it?
+        """
         self._guard.returned(event.rq_name, event.at)
         tracked = self._orders.find(event.rq_name)
         if tracked is not None:
+            overload = event.code in broker_codes.OVERLOAD_CODES
             self._out.send(
                 Role.THROTTLER,
                 SlotUsed(
@@ -116,9 +121,11 @@ class OrderCommands:
                     kind=kind_of(tracked),
                     called=event.called,
                     returned=event.at,
-                    overload=event.code in broker_codes.OVERLOAD_CODES,
+                    overload=overload,
                 ),
             )
+            if overload:
+                self._out.send(Role.ROUTER, SymbolOverloaded(tracked.command.symbol, event.at))
         return tracked
 
     # --- out ----------------------------------------------------------------------------------------------------------
