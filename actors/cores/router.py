@@ -37,6 +37,7 @@ from actors.messages.pairs import (
     PositionChanged,
     StartPair,
     StartRescue,
+    SymbolOverloaded,
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
@@ -67,6 +68,7 @@ from kiwoom.market import (
 
 REJECT_SPIKE_NS = 200 * MS
 REJECT_FREEZE_NS = 60 * SECOND
+OVERLOAD_NS = 250 * MS
 EXPOSED_AFTER_NS = SECOND
 PAIRS_REMEMBERED_MAX = 1_024
 """Ended pairs whose symbol and rescues are kept for a late fill."""
@@ -88,6 +90,7 @@ RouterMessage = (
     | AccountSnapshot
     | PositionChanged
     | OrderEnded
+    | SymbolOverloaded
     | LateFill
     | PairAdvanced
     | PairEnded
@@ -300,6 +303,8 @@ class RouterCore:
                 return self._read_position(message)
             case OrderEnded():
                 self._order_ended(message)
+            case SymbolOverloaded():
+                return self._block(message.symbol, Block.OVERLOAD, Nanos(message.at + OVERLOAD_NS), now)
             case LateFill():
                 self._late_fill(message)
             case PairAdvanced():
@@ -476,7 +481,7 @@ class RouterCore:
 
     def _look_again(self, symbol: Symbol, reason: str, now: Nanos) -> Nanos | None:
         """When the engine is to look again; None if a message of ours (an end, a lifted block) will tell it."""
-        if reason in ("MUTED", "FROZEN", "RISK_REJECT_SPIKE"):
+        if reason in ("MUTED", "FROZEN", "RISK_REJECT_SPIKE", "RISK_OVERLOAD"):
             return self._blocks.until(symbol)
         if reason in ("AUTO_PAUSE", "SESSION_OFF"):
             return None
@@ -858,7 +863,7 @@ def operator_row(order: OperatorCommand, now: Now) -> Row:
 
 
 def block_row(symbol: Symbol, cause: Block, until: Nanos | None, open_qty: int | None, now: Now) -> Row:
-    """A freeze, or (after a burst of rejects) a short cooldown. `open_qty`: shares left, bought - sold."""
+    """A freeze, or (after rejects or an overload) a short cooldown. `open_qty`: shares left, bought - sold."""
     is_freeze = cause.refusal == "FROZEN"
     extra: tuple[tuple[str, Any], ...] = ()
     if until is not None:

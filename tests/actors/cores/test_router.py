@@ -29,6 +29,7 @@ from actors.messages.pairs import (
     PositionChanged,
     StartPair,
     StartRescue,
+    SymbolOverloaded,
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, Phase, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
@@ -215,6 +216,7 @@ NOT_READY: list[tuple[str, list[object], dict[str, Any]]] = [
     ("MUTED", [OperatorCommand(Command.MUTE, "005930")], {}),
     ("FROZEN", [ended(state=PairState.UNHEDGED, bought=1)], {}),
     ("RISK_REJECT_SPIKE", [ended(state=PairState.ENTRY_REJECTED, rejects=3)], {}),
+    ("RISK_OVERLOAD", [SymbolOverloaded(SAMSUNG, Nanos(0))], {}),
     ("FROZEN", [ended(state=PairState.ENTRY_REJECTED, rejects=3)], {"freeze_on_rejects": True}),
     ("RISK_NO_ACCOUNT", [account(limits=())], {}),
     ("RISK_NOT_TRADABLE", [account(tradable=())], {}),
@@ -666,6 +668,26 @@ def test_three_rejects_in_a_minute_rest_the_symbol_for_200_ms() -> None:
     playbook.records(EventType.COOLDOWN_ARMED)
     assert refused(playbook, signal("p9")).retry_at == 200 * MS
     playbook.waits(200 * MS).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_REJECT_SPIKE")))
+
+
+def test_an_overload_rests_its_symbol_for_250_ms_from_the_calls_return() -> None:
+    playbook = ready().waits(10 * MS)
+    playbook.hears(SymbolOverloaded(SAMSUNG, Nanos(8 * MS)))
+    playbook.says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, True, "RISK_OVERLOAD", Nanos(258 * MS))))
+    (row,) = playbook.take_rows()
+    assert (row.event_type, row.symbol, row.reason) == (EventType.COOLDOWN_ARMED, SAMSUNG, "OVERLOAD")
+    assert refused(playbook, signal("p1")).retry_at == 258 * MS
+    started(playbook, "p2", "000660")
+    playbook.waits(248 * MS - 1).says()
+    playbook.waits(1).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_OVERLOAD")))
+    started(playbook, "p3")
+
+
+def test_a_second_overload_begins_the_rest_again() -> None:
+    playbook = ready().hears(SymbolOverloaded(SAMSUNG, Nanos(0))).waits(200 * MS)
+    playbook.hears(SymbolOverloaded(SAMSUNG, Nanos(200 * MS))).take_sends()
+    playbook.waits(249 * MS).says()
+    playbook.waits(1 * MS).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_OVERLOAD")))
 
 
 def test_the_reject_kill_switch_freezes_for_a_minute() -> None:
