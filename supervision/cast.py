@@ -248,6 +248,7 @@ def _gateway(loaded: LoadedConfig, symbols: SymbolMap, identity: RunIdentity) ->
         venue_hours=(KRX_HOURS, VenueHours(nxt_start, nxt_end)),
         run_tag=identity.run_tag,
         orders_max=config.orders_per_sec,
+        reserve=config.kiwoom.rate_limits.reserve_order_tokens,
         queries_max=config.kiwoom.rate_limits.queries_per_sec,
         margin_ns=Nanos(config.throttling.window_margin_ms * MS),
         ack_ns=Nanos(timeouts.ack_ms * MS),

@@ -140,7 +140,7 @@ class OrderCommands:
         for held in self._queue.in_order():
             if self._refused(held, now) or self._waits_for_number(held):
                 continue
-            window_full = window_full or not self._guard.may_send(now.mono)
+            window_full = window_full or not self._guard.may_send(held, now.mono)
             if window_full:
                 continue
             self._queue.remove(held)
@@ -156,8 +156,8 @@ class OrderCommands:
         if not held:
             return None
         times = [h.command.expires for h in held if isinstance(h, TrackedOrder) and h.command.expires is not None]
-        if any(not self._waits_for_number(each) for each in held):
-            free_at = self._guard.free_at(self._last_release)
+        for each in held:
+            free_at = None if self._waits_for_number(each) else self._guard.free_at(each, self._last_release)
             if free_at is not None:
                 times.append(free_at)
         return min(times, default=None)
@@ -276,13 +276,11 @@ class OrderCommands:
 
     def _refuse_hopeless_entries(self, now: Now) -> None:
         """Entries whose grant will have run out before the window has room."""
-        free_at = self._guard.free_at(now.mono)
-        if free_at is None:
-            return
         for held in self._queue.in_order():
             if isinstance(held, TrackedOrder) and held.command.kind is OrderKind.ENTRY:
                 assert held.command.expires is not None
-                if free_at >= held.command.expires:
+                free_at = self._guard.free_at(held, now.mono)
+                if free_at is not None and free_at >= held.command.expires:
                     self._queue.remove(held)
                     text = "the broker's window has no room before the grant runs out"
                     self._flow.refused(held, RefusalReason.GRANT_EXPIRED, text, now)

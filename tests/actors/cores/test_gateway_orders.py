@@ -234,7 +234,8 @@ def test_an_overload_says_so_and_stays_counted(code: int) -> None:
     assert isinstance(sends[2].message, OrderRejected)
     assert sends[2].message.overload
     for number in range(4):
-        stage.hears(entry(f"F{number}", symbol=HYNIX)).called(f"F{number}").numbered(f"F{number}", f"00002{number:02}")
+        name = f"F{number}"
+        stage.hears(hedge(name, price=Won(70_300 + 100 * number))).called(name).numbered(name, f"00002{number:02}")
     stage.forgets().hears(hedge())
     assert stage.take_calls() == []
 
