@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiwoom.codes import fid, tr
-from kiwoom.control import BalanceReport, OrderReport, ReportKind, SessionSignalled, TrAnswered
+from kiwoom.control import BalanceReport, OrderReport, ReportKind, SessionSignalled
 from kiwoom.market import Nanos, Shares, Side, Symbol, Venue, Won
 from kiwoom.quotes import FIELD_MAX
 
@@ -132,8 +132,8 @@ def order_report(at: Nanos, values: Mapping[int, str]) -> OrderReport:
         cum_qty=shares(values.get(fid.CUM_QTY, ""), "911 체결량"),
         order_time=values.get(fid.ORDER_TIME, "").strip(),
         hoga_name=values.get(fid.HOGA_NAME, "").strip(),
-        commission_won=_optional_won(values, fid.COMMISSION),
-        tax_won=_optional_won(values, fid.TAX),
+        commission_won=_cost(values.get(fid.COMMISSION, "")),
+        tax_won=_cost(values.get(fid.TAX, "")),
         reject_reason=_reject_reason(values),
         fids=_present(values, fid.JOURNALLED_FIDS),
     )
@@ -234,9 +234,8 @@ def _reject_reason(values: Mapping[int, str]) -> str:
     return text if text.strip("0") else ""
 
 
-def _optional_won(values: Mapping[int, str], number: int) -> Won | None:
-    """A cost as reported; None if absent or unreadable (it is kept raw), since a fill must not be lost for it."""
-    text = values.get(number, "")
+def _cost(text: str) -> Won | None:
+    """A cost as reported; None if absent or unreadable, since a fill must not be lost for it."""
     if not text.strip():
         return None
     try:
@@ -324,6 +323,9 @@ def vi_venue(feed_code: str, real_venue: str) -> Venue | None:
 
 # --- rows of TRs -----------------------------------------------------------------------------------------------------
 
+Rows = tuple[tuple[str, ...], ...]
+"""The rows of one answer, all its pages together, in the order of the requested fields."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenOrderRow:
@@ -339,6 +341,7 @@ class OpenOrderRow:
     qty: Shares
     price: Won
     leaves_qty: Shares
+    fill_px: Won
     cum_qty: Shares
     order_time: str
 
@@ -410,9 +413,20 @@ def _by_name(fields: tuple[str, ...], row: tuple[str, ...]) -> dict[str, str]:
     return dict(zip(fields, row, strict=True))
 
 
-def open_orders(answer: TrAnswered) -> tuple[OpenOrderRow, ...]:
+def _listed_code(text: str, field: str) -> Symbol:
+    """The plain code of a share. An account may hold and order other things too (a subscription right, a bond): their
+    code as it stands, for one such row must not hide the others."""
+    try:
+        return symbol(text, field)
+    except DecodeError:
+        if not text.strip():
+            raise
+        return Symbol(text.strip())
+
+
+def open_orders(rows: Rows) -> tuple[OpenOrderRow, ...]:
     """The rows of an opt10075 that was requested with `tr.OPEN_ORDERS.fields`."""
-    return tuple(_open_order(_by_name(tr.OPEN_ORDERS.fields, row)) for row in answer.rows)
+    return tuple(_open_order(_by_name(tr.OPEN_ORDERS.fields, row)) for row in rows)
 
 
 def _open_order(row: Mapping[str, str]) -> OpenOrderRow:
@@ -422,7 +436,7 @@ def _open_order(row: Mapping[str, str]) -> OpenOrderRow:
     return OpenOrderRow(
         order_no=number,
         orig_order_no=order_no(row["원주문번호"], "원주문번호"),
-        symbol=symbol(row["종목코드"], "종목코드"),
+        symbol=_listed_code(row["종목코드"], "종목코드"),
         side=_side_of_kind(row["주문구분"]),
         is_cancel="취소" in row["주문구분"],
         venue=venue(row["거래소구분"], row["거래소구분"]),
@@ -430,14 +444,15 @@ def _open_order(row: Mapping[str, str]) -> OpenOrderRow:
         qty=shares(row["주문수량"], "주문수량"),
         price=price(row["주문가격"], "주문가격"),
         leaves_qty=shares(row["미체결수량"], "미체결수량"),
+        fill_px=price(row["체결가"], "체결가"),
         cum_qty=shares(row["체결량"], "체결량"),
         order_time=row["시간"].strip(),
     )
 
 
-def executions(answer: TrAnswered) -> tuple[ExecutionRow, ...]:
+def executions(rows: Rows) -> tuple[ExecutionRow, ...]:
     """The rows of an opt10076 that was requested with `tr.EXECUTIONS.fields`."""
-    return tuple(_execution(_by_name(tr.EXECUTIONS.fields, row)) for row in answer.rows)
+    return tuple(_execution(_by_name(tr.EXECUTIONS.fields, row)) for row in rows)
 
 
 def _execution(row: Mapping[str, str]) -> ExecutionRow:
@@ -447,7 +462,7 @@ def _execution(row: Mapping[str, str]) -> ExecutionRow:
     return ExecutionRow(
         order_no=number,
         orig_order_no=order_no(row["원주문번호"], "원주문번호"),
-        symbol=symbol(row["종목코드"], "종목코드"),
+        symbol=_listed_code(row["종목코드"], "종목코드"),
         side=_side_of_kind(row["주문구분"]),
         is_cancel="취소" in row["주문구분"],
         status=row["주문상태"].strip(),
@@ -456,57 +471,57 @@ def _execution(row: Mapping[str, str]) -> ExecutionRow:
         leaves_qty=shares(row["미체결수량"], "미체결수량"),
         fill_px=price(row["체결가"], "체결가"),
         fill_qty=shares(row["체결량"], "체결량"),
-        commission_won=price(row["당일매매수수료"], "당일매매수수료") if row["당일매매수수료"].strip() else None,
-        tax_won=price(row["당일매매세금"], "당일매매세금") if row["당일매매세금"].strip() else None,
+        commission_won=_cost(row["당일매매수수료"]),
+        tax_won=_cost(row["당일매매세금"]),
         order_time=row["주문시간"].strip(),
     )
 
 
-def holdings(answer: TrAnswered) -> tuple[HoldingRow, ...]:
+def holdings(rows: Rows) -> tuple[HoldingRow, ...]:
     """The rows of an opw00018 that was requested with `tr.HOLDINGS.fields`."""
-    rows = (_by_name(tr.HOLDINGS.fields, row) for row in answer.rows)
+    named = (_by_name(tr.HOLDINGS.fields, row) for row in rows)
     return tuple(
         HoldingRow(
-            symbol=symbol(row["종목번호"], "종목번호"),
+            symbol=_listed_code(row["종목번호"], "종목번호"),
             name=row["종목명"].strip(),
             held=shares(row["보유수량"], "보유수량"),
             sellable=shares(row["매매가능수량"], "매매가능수량"),
             average_price=price(row["매입가"], "매입가"),
         )
-        for row in rows
+        for row in named
     )
 
 
-def cash(answer: TrAnswered) -> CashRow:
+def cash(head: tuple[str, ...]) -> CashRow:
     """The head of an opw00001 that was requested with `tr.CASH.single_fields`."""
-    head = _by_name(tr.CASH.single_fields, answer.single)
-    full = head["100%종목주문가능금액"]
+    values = _by_name(tr.CASH.single_fields, head)
+    full = values["100%종목주문가능금액"]
     if not full.strip():
         raise DecodeError("100%종목주문가능금액", full)
     return CashRow(
-        deposit_won=signed_won(head["예수금"], "예수금"),
-        orderable_won=signed_won(head["주문가능금액"], "주문가능금액"),
+        deposit_won=signed_won(values["예수금"], "예수금"),
+        orderable_won=signed_won(values["주문가능금액"], "주문가능금액"),
         orderable_full_won=signed_won(full, "100%종목주문가능금액"),
-        deposit_d2_won=signed_won(head["d+2추정예수금"], "d+2추정예수금"),
+        deposit_d2_won=signed_won(values["d+2추정예수금"], "d+2추정예수금"),
     )
 
 
-def vi_rows(answer: TrAnswered) -> tuple[ViRow, ...]:
+def vi_rows(rows: Rows) -> tuple[ViRow, ...]:
     """The rows of an opt10054 that was requested with `tr.VI_STATE.fields`."""
-    rows = (_by_name(tr.VI_STATE.fields, row) for row in answer.rows)
+    named = (_by_name(tr.VI_STATE.fields, row) for row in rows)
     return tuple(
         ViRow(
             symbol=symbol(row["종목코드"], "종목코드"),
             venue=vi_venue(row["종목코드"], ""),
             active=not row["VI해제시각"].strip("0 :"),
         )
-        for row in rows
+        for row in named
     )
 
 
-def watch_rows(answer: TrAnswered) -> tuple[WatchRow, ...]:
+def watch_rows(rows: Rows) -> tuple[WatchRow, ...]:
     """The rows of an OPTKWFID that was requested with `tr.WATCHLIST.fields`."""
-    rows = (_by_name(tr.WATCHLIST.fields, row) for row in answer.rows)
+    named = (_by_name(tr.WATCHLIST.fields, row) for row in rows)
     return tuple(
         WatchRow(
             symbol=symbol(row["종목코드"], "종목코드"),
@@ -515,5 +530,5 @@ def watch_rows(answer: TrAnswered) -> tuple[WatchRow, ...]:
             upper_limit=price(row["상한가"], "상한가"),
             lower_limit=price(row["하한가"], "하한가"),
         )
-        for row in rows
+        for row in named
     )

@@ -159,6 +159,7 @@ def _throttle(config: Config) -> ThrottleSettings:
         autopause_sustain_ns=pause.sustain_seconds * SECOND,
         autopause_release_below=config.resume_below,
         autopause_enabled=pause.enabled,
+        lend_ahead=True,
     )
 
 
@@ -247,6 +248,7 @@ def _gateway(loaded: LoadedConfig, symbols: SymbolMap, identity: RunIdentity) ->
         venue_hours=(KRX_HOURS, VenueHours(nxt_start, nxt_end)),
         run_tag=identity.run_tag,
         orders_max=config.orders_per_sec,
+        reserve=config.kiwoom.rate_limits.reserve_order_tokens,
         queries_max=config.kiwoom.rate_limits.queries_per_sec,
         margin_ns=Nanos(config.throttling.window_margin_ms * MS),
         ack_ns=Nanos(timeouts.ack_ms * MS),

@@ -111,6 +111,8 @@ class GatewaySettings:
     run_tag: str
     """Begins the rqname of every query, so that two runs of a day cannot be confused."""
     orders_max: int = 5
+    reserve: int = 2
+    """Of `orders_max`, the slots that an entry must leave free when it is sent (SPEC 6)."""
     queries_max: int = 5
     window_ns: Nanos = Nanos(SECOND)
     margin_ns: Nanos = Nanos(50 * MS)
@@ -155,7 +157,7 @@ class GatewayCore:
         self._holdings = Holdings()
         self._routes = PairRoutes()
         self._hours = TradingHours(settings.guard, settings.venue_hours)
-        self._guard = SendGuard(SlidingWindow(settings.orders_max, span))
+        self._guard = SendGuard(SlidingWindow(settings.orders_max, span), settings.reserve)
         self._flow = OrderFlow(self._out, self._orders, self._holdings, self._routes, self._entries)
         self._commands = OrderCommands(
             out=self._out,

@@ -37,10 +37,18 @@ from actors.messages.pairs import (
     PositionChanged,
     StartPair,
     StartRescue,
+    SymbolOverloaded,
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
-from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, RequestEntry, ReturnEntry
+from actors.messages.throttle import (
+    EntriesPaused,
+    EntryDenied,
+    EntryGranted,
+    EntryLent,
+    RequestEntry,
+    ReturnEntry,
+)
 from kiwoom.fees import CostModel
 from kiwoom.market import (
     MS,
@@ -60,16 +68,20 @@ from kiwoom.market import (
 
 REJECT_SPIKE_NS = 200 * MS
 REJECT_FREEZE_NS = 60 * SECOND
+OVERLOAD_NS = 250 * MS
 EXPOSED_AFTER_NS = SECOND
 PAIRS_REMEMBERED_MAX = 1_024
 """Ended pairs whose symbol and rescues are kept for a late fill."""
 REPEAT_EVERY_NS = SECOND
 """The same refusal of the same symbol is recorded once in this time."""
+LENT_TRAVEL_NS = 20 * MS
+"""A loan that ends sooner is not used: the entry has two hops before it."""
 LOOK_AGAIN_NS = SECOND
 """When to look again after a refusal whose end no message announces."""
 
 RouterMessage = (
     Signal
+    | EntryLent
     | EntryGranted
     | EntryDenied
     | EntriesPaused
@@ -78,6 +90,7 @@ RouterMessage = (
     | AccountSnapshot
     | PositionChanged
     | OrderEnded
+    | SymbolOverloaded
     | LateFill
     | PairAdvanced
     | PairEnded
@@ -237,6 +250,9 @@ class RouterCore:
         """Stop or Flatten was pressed; the next TradingState says what holds."""
         self._actors_down: tuple[str, ...] = ()
         self._paused = False
+        self._lent: EntryLent | None = None
+        self._lent_used = 0
+        """The last loan used: news of its renewal may still be on the way."""
         self._traded_won = 0
         self._net_won = 0
         self._orders = 0
@@ -266,6 +282,9 @@ class RouterCore:
         match message:
             case Signal():
                 return self._consider(message, now)
+            case EntryLent():
+                if message.grant_id != self._lent_used:
+                    self._lent = message
             case EntryGranted():
                 return self._granted(message, now)
             case EntryDenied():
@@ -284,6 +303,8 @@ class RouterCore:
                 return self._read_position(message)
             case OrderEnded():
                 self._order_ended(message)
+            case SymbolOverloaded():
+                return self._block(message.symbol, Block.OVERLOAD, Nanos(message.at + OVERLOAD_NS), now)
             case LateFill():
                 self._late_fill(message)
             case PairAdvanced():
@@ -315,7 +336,11 @@ class RouterCore:
             return self._refuse(signal, reason, self._look_again(signal.symbol, reason, now.mono), now)
         self._claim(plan.pair_id, plan)
         answer_by = Nanos(now.mono + self._settings.answer_ns)
-        self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by, plan.pair_id)
+        pair = self._live[plan.pair_id] = LivePair(plan, signal, Stage.REQUESTED, answer_by, plan.pair_id)
+        if self._lent is not None and now.mono + LENT_TRAVEL_NS <= self._lent.expires:
+            lent, self._lent = self._lent, None
+            self._lent_used = lent.grant_id
+            return self._begin(pair, signal, lent.grant_id, lent.expires, now)
         return [Send(Role.THROTTLER, RequestEntry(plan.pair_id))]
 
     def _gate(self, symbol: Symbol, now: Now) -> Gate:
@@ -424,13 +449,17 @@ class RouterCore:
             retry_at = self._look_again(pair.plan.symbol, reason, now.mono)
             back = Send(Role.THROTTLER, ReturnEntry(granted.grant_id))
             return [back, *self._refuse(pair.signal, reason, retry_at, now)]
+        return self._begin(pair, pair.signal, granted.grant_id, granted.expires, now)
+
+    def _begin(self, pair: LivePair, signal: Signal, grant_id: int, expires: Nanos, now: Now) -> list[Effect]:
+        """Admitted: its manager first, whose order must leave before `expires`."""
         pair.stage = Stage.RUNNING
         plan = pair.plan
         self._remember(plan.pair_id, plan.symbol)
         return [
-            Send(Role.PAIR_MANAGER, StartPair(plan, granted.grant_id, granted.expires), plan.slot),
+            Send(Role.PAIR_MANAGER, StartPair(plan, grant_id, expires), plan.slot),
             Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)),
-            Record(admitted_row(plan, pair.signal, now)),
+            Record(admitted_row(plan, signal, now)),
         ]
 
     def _denied(self, denied: EntryDenied, now: Now) -> list[Effect]:
@@ -452,7 +481,7 @@ class RouterCore:
 
     def _look_again(self, symbol: Symbol, reason: str, now: Nanos) -> Nanos | None:
         """When the engine is to look again; None if a message of ours (an end, a lifted block) will tell it."""
-        if reason in ("MUTED", "FROZEN", "RISK_REJECT_SPIKE"):
+        if reason in ("MUTED", "FROZEN", "RISK_REJECT_SPIKE", "RISK_OVERLOAD"):
             return self._blocks.until(symbol)
         if reason in ("AUTO_PAUSE", "SESSION_OFF"):
             return None
@@ -834,7 +863,7 @@ def operator_row(order: OperatorCommand, now: Now) -> Row:
 
 
 def block_row(symbol: Symbol, cause: Block, until: Nanos | None, open_qty: int | None, now: Now) -> Row:
-    """A freeze, or (after a burst of rejects) a short cooldown. `open_qty`: shares left, bought - sold."""
+    """A freeze, or (after rejects or an overload) a short cooldown. `open_qty`: shares left, bought - sold."""
     is_freeze = cause.refusal == "FROZEN"
     extra: tuple[tuple[str, Any], ...] = ()
     if until is not None:

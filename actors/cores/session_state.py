@@ -28,7 +28,14 @@ from actors.messages.session import (
 )
 from kiwoom.market import DAY, MS, SECOND, Nanos, Now, Venue, WallNanos, midnight, time_of_day
 
-LISTENERS: Final = (Role.SPREAD_ENGINE, Role.ROUTER, Role.GATEWAY, Role.TELEMETRY, Role.SUPERVISOR)
+LISTENERS: Final = (
+    Role.SPREAD_ENGINE,
+    Role.ROUTER,
+    Role.THROTTLER,
+    Role.GATEWAY,
+    Role.TELEMETRY,
+    Role.SUPERVISOR,
+)
 """Who hears every TradingState, in this order."""
 
 HEARTBEAT_NS: Final = Nanos(500 * MS)

@@ -1,8 +1,8 @@
 """SpreadEngine's core: two books in, executable edges out.
 
 Symbols whose top changed queue up once each, first come first served. A cycle evaluates them on their latest quotes:
-at once when idle, else one batch interval after the last cycle. What exceeds a cycle's budget of symbols or signals
-stays at the head of the queue.
+at once, unless the last cycle left work over; then one batch interval after it. What exceeds a cycle's budget of
+symbols or signals stays at the head of the queue.
 
 Whether a symbol may signal is decided by, in this order: its cooldown (evaluation itself is put off), arming, blocks,
 the edge rule, a signal of it that is still out, a hold after a dropped signal. Each of these ends with a message or at

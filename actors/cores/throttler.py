@@ -22,6 +22,7 @@ from actors.messages.throttle import (
     EntriesPaused,
     EntryDenied,
     EntryGranted,
+    EntryLent,
     QueryGranted,
     RecentSends,
     RequestEntry,
@@ -72,6 +73,8 @@ class ThrottleSettings:
     autopause_sustain_ns: int = 5 * SECOND
     autopause_release_below: int = 3
     autopause_enabled: bool = True
+    lend_ahead: bool = False
+    """While armed and calm, one slot is lent to the Router in advance: an entry then leaves without asking first."""
     queue_max: int = 256
     """Longest queue of each kind. Live pairs wait with one command each, so it is never met in practice."""
 
@@ -115,6 +118,9 @@ class ThrottlerCore:
         self._held: dict[int, HeldSlot] = {}
         """By grant id. Only given while a slot is free, so at most `orders_max`."""
         self._last_grant = 0
+        self._lent: int | None = None
+        """The grant lent to the Router; void once it is no longer held."""
+        self._renew_at = Nanos(0)
         self._cancels: deque[CancelOrder] = deque()
         self._hedges: deque[PlaceOrder] = deque()
         self._urgent_queries: deque[QueryOrder | RequestQuery] = deque()
@@ -168,6 +174,8 @@ class ThrottlerCore:
                 self._queue_query(message)
             case SlotUsed():
                 self._enter(message.grant_id, message.returned)
+                if message.kind is OrderKind.ENTRY:
+                    self._note_free_after_entry(now.mono)
             case TradingState():
                 self._armed = message.armed
             case RecentSends():
@@ -211,11 +219,33 @@ class ThrottlerCore:
             )
         expires = Nanos(now + self._settings.grant_ttl_ns)
         grant_id = self._hold(now, Nanos(expires + self._settings.margin_ns))
+        assert self._free(now) >= self._settings.reserve
+        return EntryGranted(request.pair_id, grant_id, expires)
+
+    def _note_free_after_entry(self, now: Nanos) -> None:
         left = self._free(now)
-        assert left >= self._settings.reserve
         if self._free_min_after_entry is None or left < self._free_min_after_entry:
             self._free_min_after_entry = left
-        return EntryGranted(request.pair_id, grant_id, expires)
+
+    def _lend(self, now: Nanos) -> list[Effect]:
+        """Keep one slot lent while an entry would be granted anyway; else let the loan run out, at most one ttl."""
+        settings = self._settings
+        if self._lent not in self._held:
+            self._lent = None
+        is_calm = self._armed and not (self._utilisation.paused or self._cancels or self._hedges)
+        free = self._free(now) + (self._lent is not None)
+        if not (settings.lend_ahead and is_calm and free >= settings.min_free_for_entry):
+            return []
+        if self._lent is not None and now < self._renew_at:
+            return []
+        expires = Nanos(now + settings.grant_ttl_ns)
+        until = Nanos(expires + settings.margin_ns)
+        if self._lent is None:
+            self._lent = self._hold(now, until)
+        else:
+            self._held[self._lent] = HeldSlot(now, until)
+        self._renew_at = Nanos(now + settings.grant_ttl_ns // 2)
+        return [Send(Role.ROUTER, EntryLent(self._lent, expires))]
 
     def _free_at(self, now: Nanos, wanted: int) -> Nanos:
         """When `wanted` slots are free if each held one is called at once and nothing else is sent: an estimate."""
@@ -249,6 +279,7 @@ class ThrottlerCore:
         if changed is not None:
             effects.append(Send(Role.ROUTER, EntriesPaused(changed, now.mono)))
             effects.append(Record(self._pause_row(changed, now)))
+        effects.extend(self._lend(now.mono))
         self._used_max = max(self._used_max, self._used(now.mono))
         return effects
 
@@ -330,6 +361,8 @@ class ThrottlerCore:
     def _earliest_deadline(self, now: Nanos) -> Nanos | None:
         """The next time at which a slot comes back, a query may pass, a pause changes or a report is due."""
         times: list[int] = [held.until for held in self._held.values()]
+        if self._lent in self._held and self._renew_at > now:
+            times.append(self._renew_at)
         times.extend(sent + self._window.span_ns for sent in self._window.sends(now)[:1])
         times.extend(sent + self._query_window.span_ns for sent in self._query_window.sends(now)[:1])
         if self._boot_queries and (boot_at := self._boot_query_at(now)) is not None:

@@ -1,4 +1,4 @@
-"""Why a symbol makes no entries for now: muted by a person, frozen by the machine, cooling after rejects."""
+"""Why a symbol makes no entries for now: muted by a person, frozen by the machine, cooling down by itself."""
 
 from enum import Enum
 
@@ -16,6 +16,8 @@ class Block(Enum):
     REJECTS = "rejects"
     """The kill-switch on rejects; ends by itself."""
     REJECT_SPIKE = "reject spike"
+    OVERLOAD = "overload"
+    """The control turned an order away with -308; ends by itself."""
 
     @property
     def refusal(self) -> str:
@@ -25,6 +27,8 @@ class Block(Enum):
                 return "MUTED"
             case Block.REJECT_SPIKE:
                 return "RISK_REJECT_SPIKE"
+            case Block.OVERLOAD:
+                return "RISK_OVERLOAD"
             case Block.UNHEDGED | Block.EXPOSED | Block.REJECTS:
                 return "FROZEN"
 

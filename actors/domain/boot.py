@@ -5,19 +5,19 @@ heartbeat's registrations -> up. Each failure is said in words. A lost line, a r
 are tried again with growing pauses; a wrong account or server is for a person to put right.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
-from actors.domain import broker_codes
-from actors.domain.broker_codes import OrderRow
-from actors.domain.doubt_desk import read_rows
+from actors.domain.doubt import OrderRow, listed_fills, listed_open
 from actors.domain.enquiries import Enquiry, EnquiryDone
 from actors.domain.order_commands import Desk
 from actors.domain.outbox import Outbox
 from actors.domain.symbol_map import CODES_PER_SCREEN_MAX, SymbolMap, feed_code
 from actors.effects import Role
 from actors.messages.session import BrokerStatus
+from kiwoom import decode
+from kiwoom.codes import fid, master, tr
 from kiwoom.control import (
     Connect,
     Connected,
@@ -62,14 +62,15 @@ class Question(Enum):
     VI = "the VI registration"
 
 
-_TRS: Final[dict[Question, tuple[str, tuple[str, ...], tuple[str, ...]]]] = {
-    Question.HOLDINGS: (broker_codes.HOLDINGS_TR, broker_codes.HOLDING_FIELDS, ()),
-    Question.CASH: (broker_codes.CASH_TR, (), broker_codes.CASH_FIELDS),
-    Question.OPEN_ORDERS: (broker_codes.OPEN_ORDERS_TR, broker_codes.OPEN_FIELDS, ()),
-    Question.FILLS: (broker_codes.FILLS_TR, broker_codes.FILL_FIELDS, ()),
-    Question.VI: (broker_codes.VI_TR, (), ()),
+_TRS: Final[dict[Question, tr.Tr]] = {
+    Question.HOLDINGS: tr.HOLDINGS,
+    Question.CASH: tr.CASH,
+    Question.OPEN_ORDERS: tr.OPEN_ORDERS,
+    Question.FILLS: tr.EXECUTIONS,
+    # Asked for its side effect: it registers the VI events (KIWOOM.md 3.2). Its rows are not read.
+    Question.VI: replace(tr.VI_STATE, fields=()),
 }
-"""What is read of each answer: the TR, the fields of its rows, those of its head."""
+"""The watch-lists (LIMITS) have a call of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +181,8 @@ class Boot:
             if entry.symbol in self._known
             and entry.nxt_tradable
             and entry.market is not None
-            # Buying a warned share pops a dialog that blocks the control (KIWOOM.md 1.3).
-            and entry.warning in ("", "0")
-            and broker_codes.HALTED_STATE not in entry.state
+            and not master.is_warned(entry.warning)
+            and not master.is_halted(entry.state)
         )
         self.step = BootStep.ASKING
         enquiries = self._enquiries()
@@ -196,7 +196,7 @@ class Boot:
         if not failure:
             try:
                 self._read(key, done)
-            except (ValueError, IndexError) as error:
+            except decode.DecodeError as error:
                 failure = f"unreadable answer: {error}"
         if failure:
             self._fail(f"{key.question.value} could not be read: {failure}", now)
@@ -282,8 +282,8 @@ class Boot:
         self.step = BootStep.REGISTERING
         codes = tuple(feed_code(symbol, venue) for symbol in settings.heartbeat_symbols for venue in VENUES)
         self._registering = [settings.session_screen, settings.heartbeat_screen]
-        self._out.call(RegisterReal(settings.session_screen, (), broker_codes.SESSION_FIDS))
-        self._out.call(RegisterReal(settings.heartbeat_screen, codes, broker_codes.TRADE_FIDS))
+        self._out.call(RegisterReal(settings.session_screen, (), fid.SESSION_FIDS))
+        self._out.call(RegisterReal(settings.heartbeat_screen, codes, fid.TRADE_FIDS))
 
     # --- questions and their answers ----------------------------------------------------------------------------------
 
@@ -294,31 +294,26 @@ class Boot:
         for start in range(0, len(symbols), CODES_PER_SCREEN_MAX):
             codes = tuple(symbols[start : start + CODES_PER_SCREEN_MAX])
             number = len(asked)
-            watchlist = RequestWatchlist(self._rq_name(number), codes, self._screen(number), broker_codes.LIMIT_FIELDS)
+            watchlist = RequestWatchlist(self._rq_name(number), codes, self._screen(number), tr.WATCHLIST.fields)
             asked.append(Enquiry(self._key(Question.LIMITS), watchlist, urgent=False))
-        holdings, cash = broker_codes.holdings_inputs(account), broker_codes.cash_inputs(account)
-        asked.append(self._tr(len(asked), Question.HOLDINGS, holdings))
-        asked.append(self._tr(len(asked), Question.CASH, cash))
+        asked.append(self._tr(len(asked), Question.HOLDINGS, tr.holdings_inputs(account, Venue.KRX)))
+        asked.append(self._tr(len(asked), Question.CASH, tr.cash_inputs(account)))
         for venue in VENUES:
-            inputs = broker_codes.open_orders_inputs(account, venue, None)
-            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, inputs, venue))
+            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, tr.open_orders_inputs(account, venue), venue))
         for venue in VENUES:
-            inputs = broker_codes.fills_inputs(account, venue, None)
-            asked.append(self._tr(len(asked), Question.FILLS, inputs, venue))
-        asked.append(self._tr(len(asked), Question.VI, broker_codes.vi_inputs()))
+            asked.append(self._tr(len(asked), Question.FILLS, tr.executions_inputs(account, venue), venue))
+        asked.append(self._tr(len(asked), Question.VI, tr.vi_state_inputs()))
         return tuple(asked)
 
-    def _tr(
-        self, number: int, question: Question, inputs: tuple[tuple[str, str], ...], venue: Venue = Venue.KRX
-    ) -> Enquiry:
-        code, fields, single_fields = _TRS[question]
+    def _tr(self, number: int, question: Question, inputs: tr.Inputs, venue: Venue = Venue.KRX) -> Enquiry:
+        form = _TRS[question]
         request = RequestTr(
             rq_name=self._rq_name(number),
-            tr_code=code,
+            tr_code=form.code,
             inputs=inputs,
             screen_no=self._screen(number),
-            fields=fields,
-            single_fields=single_fields,
+            fields=form.fields,
+            single_fields=form.single_fields,
         )
         return Enquiry(self._key(question, venue), request, urgent=False)
 
@@ -332,29 +327,25 @@ class Boot:
         return self._settings.query_screens[number % len(self._settings.query_screens)]
 
     def _read(self, key: BootKey, done: EnquiryDone) -> None:
-        """Raises ValueError or IndexError if the answer is not what was asked for."""
-        account, number = self.account, broker_codes.number
+        """Raises DecodeError if the answer is not what was asked for."""
+        account = self.account
         match key.question:
             case Question.LIMITS:
-                for code, _last, _base, upper, lower in done.rows:
-                    symbol = broker_codes.plain_symbol(code)
-                    if symbol in self._known and number(upper) > 0:
-                        account.limits[symbol] = (Won(number(lower)), Won(number(upper)))
+                for row in decode.watch_rows(done.rows):
+                    if row.symbol in self._known and row.upper_limit > 0:
+                        account.limits[row.symbol] = (row.lower_limit, row.upper_limit)
             case Question.HOLDINGS:
-                account.holdings = tuple(
-                    (broker_codes.plain_symbol(code), Shares(number(held)), Shares(number(sellable)))
-                    for code, held, sellable in done.rows
-                )
+                account.holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
             case Question.CASH:
-                account.cash_won = Won(broker_codes.amount(done.single[0]))
+                account.cash_won = decode.cash(done.single).orderable_full_won
             case Question.OPEN_ORDERS:
                 if not account.orders_asked:
                     account.orders_asked = done.asked
-                account.open_rows += read_rows(done.rows, key.venue)
+                account.open_rows += listed_open(done.rows, key.venue)
             case Question.FILLS:
-                account.fill_rows += read_rows(done.rows, key.venue)
+                account.fill_rows += listed_fills(done.rows, key.venue)
             case Question.VI:
-                pass  # asked for its side effect: it registers the VI events (KIWOOM.md 3.2)
+                pass
 
 
 def _nothing_known() -> Account:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from actors.domain.broker_codes import OrderRow
 from actors.domain.order import OrderState, TrackedOrder
 from actors.domain.own_orders import agrees
-from kiwoom.market import MS, SECOND, Nanos, Shares, WallNanos, Won, time_of_day
+from kiwoom import decode
+from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won, time_of_day
 
 CLOCK_TOLERANCE_S: Final = 2
 """The broker's order time has whole seconds, and its clock is not ours."""
@@ -24,6 +24,63 @@ ABSENCES_FOR_PROOF: Final = 2
 
 FILL_GRACE_NS: Final = Nanos(300 * MS)
 """A fill that a query tells of has this long to be reported in the ordinary way; then it is booked from the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order in either list. Cancels have rows too and are left out: what they did shows in the order's own."""
+
+    order_no: str
+    symbol: Symbol
+    venue: Venue
+    side: Side
+    qty: Shares
+    price: Won
+    leaves_qty: Shares
+    cum_qty: Shares
+    fill_px: Won
+    time: str
+    """HHMMSS, as text."""
+
+
+def listed_open(rows: decode.Rows, asked: Venue) -> tuple[OrderRow, ...]:
+    """An answer of opt10075 about the venue `asked`. Raises DecodeError."""
+    return tuple(
+        OrderRow(
+            order_no=row.order_no,
+            symbol=row.symbol,
+            venue=row.venue or asked,
+            side=row.side,
+            qty=row.qty,
+            price=row.price,
+            leaves_qty=row.leaves_qty,
+            cum_qty=row.cum_qty,
+            fill_px=row.fill_px,
+            time=row.order_time.replace(":", ""),
+        )
+        for row in decode.open_orders(rows)
+        if row.side is not None and not row.is_cancel
+    )
+
+
+def listed_fills(rows: decode.Rows, asked: Venue) -> tuple[OrderRow, ...]:
+    """An answer of opt10076 about the venue `asked`. Raises DecodeError."""
+    return tuple(
+        OrderRow(
+            order_no=row.order_no,
+            symbol=row.symbol,
+            venue=asked,
+            side=row.side,
+            qty=row.qty,
+            price=row.price,
+            leaves_qty=row.leaves_qty,
+            cum_qty=row.fill_qty,
+            fill_px=row.fill_px,
+            time=row.order_time.replace(":", ""),
+        )
+        for row in decode.executions(rows)
+        if row.side is not None and not row.is_cancel
+    )
 
 
 class Proof(Enum):
@@ -97,7 +154,7 @@ def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Cal
     for row in rows:
         if (
             (row.symbol, row.venue) == (order.symbol, order.venue)
-            and agrees(order, side=row.side, qty=Shares(row.qty), price=Won(row.price))
+            and agrees(order, side=row.side, qty=row.qty, price=row.price)
             and not is_taken(row.order_no)
             and not _is_before(row.time, order.attempted_wall)
         ):

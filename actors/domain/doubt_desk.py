@@ -9,10 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from actors.domain import broker_codes
 from actors.domain.alarms import Alarms
-from actors.domain.broker_codes import OrderRow
-from actors.domain.doubt import ABSENCES_FOR_PROOF, FILL_GRACE_NS, LATE_ENOUGH_NS, Evidence, Proof, evidence
+from actors.domain.doubt import (
+    ABSENCES_FOR_PROOF,
+    FILL_GRACE_NS,
+    LATE_ENOUGH_NS,
+    Evidence,
+    OrderRow,
+    Proof,
+    evidence,
+    listed_fills,
+    listed_open,
+)
 from actors.domain.enquiries import Enquiry, EnquiryDone
 from actors.domain.order import OrderState, TrackedCancel, TrackedOrder
 from actors.domain.order_commands import Desk
@@ -32,8 +40,10 @@ from actors.messages.orders import (
     RefusalReason,
 )
 from actors.messages.throttle import SlotFreed
+from kiwoom.codes import tr
 from kiwoom.control import RequestTr
-from kiwoom.market import Nanos, Now, Shares, Venue
+from kiwoom.decode import DecodeError
+from kiwoom.market import Nanos, Now, Shares
 
 
 class DoubtStep(Enum):
@@ -114,10 +124,11 @@ class DoubtDesk:
         case = self._cases.get(key.case)
         if case is None:
             return ()
+        read = listed_open if key.step is DoubtStep.OPEN_ORDERS else listed_fills
         try:
-            rows = read_rows(done.rows, case.order.venue)
+            rows = read(done.rows, case.order.venue)
             failure = done.failure
-        except ValueError as error:
+        except DecodeError as error:
             rows, failure = (), f"unreadable answer: {error}"
         if failure:
             self._resolve(case, DoubtVerdict.UNKNOWN, failure, now)
@@ -246,19 +257,12 @@ class DoubtDesk:
     def _enquiry(self, case: _Case, step: DoubtStep) -> Enquiry:
         account, venue, symbol = self._desk.account, case.order.venue, case.order.symbol
         is_open_orders = step is DoubtStep.OPEN_ORDERS
+        form = tr.OPEN_ORDERS if is_open_orders else tr.EXECUTIONS
         request = RequestTr(
             rq_name=f"{self._run_tag}Q{case.number}{'O' if is_open_orders else 'F'}",
-            tr_code=broker_codes.OPEN_ORDERS_TR if is_open_orders else broker_codes.FILLS_TR,
-            inputs=(broker_codes.open_orders_inputs if is_open_orders else broker_codes.fills_inputs)(
-                account, venue, symbol
-            ),
+            tr_code=form.code,
+            inputs=(tr.open_orders_inputs if is_open_orders else tr.executions_inputs)(account, venue, symbol),
             screen_no=self._query_screens[case.number % len(self._query_screens)],
-            fields=broker_codes.OPEN_FIELDS if is_open_orders else broker_codes.FILL_FIELDS,
+            fields=form.fields,
         )
         return Enquiry(DoubtKey(case.number, step), request, urgent=True)
-
-
-def read_rows(rows: tuple[tuple[str, ...], ...], venue: Venue) -> tuple[OrderRow, ...]:
-    """Raises ValueError if a row cannot be read."""
-    read = (broker_codes.order_row(row, venue) for row in rows)
-    return tuple(row for row in read if row is not None)

@@ -9,10 +9,10 @@ a text of what went wrong.
 from collections import deque
 from dataclasses import dataclass
 
-from actors.domain import broker_codes
 from actors.domain.window import SlidingWindow
 from actors.effects import Call, Effect, Role, Send
 from actors.messages.throttle import RequestQuery
+from kiwoom.codes.error import is_overload
 from kiwoom.control import RequestTr, RequestWatchlist, TrAnswered, TrCalled
 from kiwoom.market import SECOND, Nanos
 
@@ -20,7 +20,7 @@ GRANT_WAIT_NS = Nanos(SECOND)
 ANSWER_WAIT_NS = Nanos(5 * SECOND)
 OVERLOAD_WAIT_NS = Nanos(SECOND)
 CALLS_MAX = 5
-"""Tries of one page when the control says -200."""
+"""Tries of one page when the control says that there were too many calls."""
 PAGES_MAX = 50
 
 
@@ -119,7 +119,7 @@ class Enquiries:
         current = self._current
         if current is None or current.enquiry.request.rq_name != event.rq_name or event.code == 0:
             return ()
-        if event.code == broker_codes.QUERY_OVERLOAD and current.calls < CALLS_MAX:
+        if is_overload(event.code) and current.calls < CALLS_MAX:
             current.waiting_for_answer = False
             current.due = Nanos(now + OVERLOAD_WAIT_NS)
             return ()
@@ -129,7 +129,8 @@ class Enquiries:
         current = self._current
         if current is None or current.enquiry.request.rq_name != event.rq_name or not current.waiting_for_answer:
             return ()
-        current.rows.extend(event.rows)
+        # A row without a single value tells of nothing, as of a watched code that is listed no more.
+        current.rows.extend(row for row in event.rows if any(field.strip() for field in row))
         current.pages += 1
         if not event.more or isinstance(current.enquiry.request, RequestWatchlist):
             return (self._finish(current, event.single, ""),)

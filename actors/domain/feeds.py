@@ -3,7 +3,6 @@
 from enum import Enum, auto
 from typing import Final
 
-from actors.domain import broker_codes
 from actors.domain.order_rows import plain_row
 from actors.domain.outbox import Outbox
 from actors.domain.symbol_map import SymbolMap
@@ -11,6 +10,7 @@ from actors.effects import Role
 from actors.messages.journal import EventType
 from actors.messages.market_data import FeedEnded
 from actors.messages.session import FeedsRegistered, FeedsUnregistered
+from kiwoom.codes import fid
 from kiwoom.control import RealCalled, RegisterReal, UnregisterReal
 from kiwoom.market import MS, SECOND, Nanos, Now
 
@@ -116,7 +116,7 @@ class Feeds:
         self._open = list(screens)
         for screen in screens:
             codes = self._symbols.codes_of_shard(self._symbols.screens.index(screen))
-            self._out.call(RegisterReal(screen, codes, broker_codes.QUOTE_FIDS))
+            self._out.call(RegisterReal(screen, codes, fid.QUOTE_FIDS))
 
     def _say_registered(self, event: RealCalled, now: Now) -> None:
         self.state = FeedState.ON

@@ -7,7 +7,6 @@ pass the same checks in the same place. ORDER_SEND_ATTEMPT is always recorded be
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from actors.domain import broker_codes
 from actors.domain.holdings import Holdings
 from actors.domain.order import CancelState, OrderState, OrderTrigger, TrackedCancel, TrackedOrder
 from actors.domain.order_flow import OrderFlow, kind_of
@@ -22,7 +21,11 @@ from actors.domain.trading_hours import TradingHours
 from actors.effects import Role
 from actors.messages.journal import EventType
 from actors.messages.orders import CancelOrder, OrderKind, OrderRefused, PlaceOrder, RefusalReason
+from actors.messages.pairs import SymbolOverloaded
 from actors.messages.throttle import SlotFreed, SlotUsed
+from kiwoom.codes.error import is_overload
+from kiwoom.codes.hoga import Hoga, hoga_of_style
+from kiwoom.codes.order_type import cancel_order_type, new_order_type
 from kiwoom.control import OrderCalled, SubmitOrder
 from kiwoom.market import Nanos, Now, Symbol, Venue, Won
 
@@ -105,10 +108,14 @@ class OrderCommands:
         self.release(now)
 
     def returned(self, event: OrderCalled) -> TrackedOrder | TrackedCancel | None:
-        """The call came back: the window counts it from now, and the Throttler is told. Whose was it?"""
+        """The call came back: the window counts it from now, the Throttler is told, and of an overload the Router.
+
+        Whose was it?
+        """
         self._guard.returned(event.rq_name, event.at)
         tracked = self._orders.find(event.rq_name)
         if tracked is not None:
+            overload = is_overload(event.code)
             self._out.send(
                 Role.THROTTLER,
                 SlotUsed(
@@ -116,9 +123,11 @@ class OrderCommands:
                     kind=kind_of(tracked),
                     called=event.called,
                     returned=event.at,
-                    overload=event.code in broker_codes.OVERLOAD_CODES,
+                    overload=overload,
                 ),
             )
+            if overload:
+                self._out.send(Role.ROUTER, SymbolOverloaded(tracked.command.symbol, event.at))
         return tracked
 
     # --- out ----------------------------------------------------------------------------------------------------------
@@ -131,7 +140,7 @@ class OrderCommands:
         for held in self._queue.in_order():
             if self._refused(held, now) or self._waits_for_number(held):
                 continue
-            window_full = window_full or not self._guard.may_send(now.mono)
+            window_full = window_full or not self._guard.may_send(held, now.mono)
             if window_full:
                 continue
             self._queue.remove(held)
@@ -147,8 +156,8 @@ class OrderCommands:
         if not held:
             return None
         times = [h.command.expires for h in held if isinstance(h, TrackedOrder) and h.command.expires is not None]
-        if any(not self._waits_for_number(each) for each in held):
-            free_at = self._guard.free_at(self._last_release)
+        for each in held:
+            free_at = None if self._waits_for_number(each) else self._guard.free_at(each, self._last_release)
             if free_at is not None:
                 times.append(free_at)
         return min(times, default=None)
@@ -175,8 +184,8 @@ class OrderCommands:
     def _send_order(self, order: TrackedOrder, now: Now) -> None:
         command = order.command
         order.screen_no = self._next_screen()
-        order.order_type = broker_codes.ORDER_TYPE[command.venue, command.side]
-        order.hoga = broker_codes.HOGA[command.venue, command.style]
+        order.order_type = new_order_type(command.venue, command.side)
+        order.hoga = hoga_of_style(command.style.name).value
         order.attempted = now.mono
         order.attempted_wall = now.wall
         order.machine.fire(OrderTrigger.CALL)
@@ -200,7 +209,7 @@ class OrderCommands:
         target = cancel.target
         cancel.screen_no = self._next_screen()
         cancel.state = CancelState.CALLED
-        order_type = broker_codes.CANCEL_TYPE[target.venue, target.side]
+        order_type = cancel_order_type(target.venue, target.side)
         self._guard.called(cancel.cl_ord_id)
         self._out.record(
             cancel_row(
@@ -208,7 +217,7 @@ class OrderCommands:
                 now,
                 cancel,
                 order_type=order_type,
-                hoga_code=broker_codes.HOGA_LIMIT,
+                hoga_code=Hoga.LIMIT.value,
                 price=0,
             )
         )
@@ -221,7 +230,7 @@ class OrderCommands:
                 code=target.symbol,
                 qty=target.leaves_qty,
                 price=0,
-                hoga=broker_codes.HOGA_LIMIT,
+                hoga=Hoga.LIMIT.value,
                 orig_order_no=target.order_no,
             )
         )
@@ -267,13 +276,11 @@ class OrderCommands:
 
     def _refuse_hopeless_entries(self, now: Now) -> None:
         """Entries whose grant will have run out before the window has room."""
-        free_at = self._guard.free_at(now.mono)
-        if free_at is None:
-            return
         for held in self._queue.in_order():
             if isinstance(held, TrackedOrder) and held.command.kind is OrderKind.ENTRY:
                 assert held.command.expires is not None
-                if free_at >= held.command.expires:
+                free_at = self._guard.free_at(held, now.mono)
+                if free_at is not None and free_at >= held.command.expires:
                     self._queue.remove(held)
                     text = "the broker's window has no room before the grant runs out"
                     self._flow.refused(held, RefusalReason.GRANT_EXPIRED, text, now)

@@ -13,7 +13,6 @@ The chejan report is the authority (SPEC 9). Events come twice, late, or before 
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from actors.domain import broker_codes
 from actors.domain.alarms import Alarms
 from actors.domain.order import CancelState, OrderState, TrackedCancel, TrackedOrder
 from actors.domain.order_flow import OrderFlow
@@ -22,6 +21,7 @@ from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
 from actors.messages.journal import EventType
 from actors.messages.orders import RejectSource
+from kiwoom.codes.error import is_overload
 from kiwoom.control import EventMalformed, MessageReceived, OrderCalled, OrderNumbered, OrderReport, ReportKind
 from kiwoom.market import MS, Nanos, Now, Shares
 
@@ -255,7 +255,7 @@ class OrderReports:
     # --- refusals by the control or the server ------------------------------------------------------------------------
 
     def _turned_away(self, tracked: TrackedOrder | TrackedCancel, event: OrderCalled, now: Now) -> None:
-        overload = event.code in broker_codes.OVERLOAD_CODES
+        overload = is_overload(event.code)
         text = f"the control returned {event.code}"
         if isinstance(tracked, TrackedCancel):
             self._flow.cancel_rejected(tracked, text, event.at, now, RejectSource.LOCAL, overload)

@@ -7,10 +7,9 @@ The repeated client order id (DUPLICATE) is looked at before, where the first on
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors.domain import broker_codes
 from actors.domain.order import IOC_STYLES, PRICELESS_STYLES
-from actors.messages.orders import OrderKind, PlaceOrder, RefusalReason
-from kiwoom.market import Nanos, Shares, Side, Won, is_on_tick
+from actors.messages.orders import OrderKind, OrderStyle, PlaceOrder, RefusalReason
+from kiwoom.market import Nanos, Shares, Side, Venue, Won, is_on_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def _bad_code(order: PlaceOrder, seen: Circumstances) -> str:
 
 
 def _bad_type(order: PlaceOrder, _: Circumstances) -> str:
-    if (order.venue, order.style) not in broker_codes.HOGA:
+    if order.style is OrderStyle.MID and order.venue is not Venue.NXT:  # SPEC 7: the mid-price is NXT's
         return f"{order.venue.value} takes no {order.style.value} order"
     if order.kind is OrderKind.ENTRY and order.style not in IOC_STYLES:
         return f"an entry takes (IOC), it does not post: {order.style.value}"

@@ -57,7 +57,7 @@ class Gate:
     actors_down: bool
     paused: bool
     block: str | None
-    """The refusal of the first block on the symbol: MUTED, FROZEN or RISK_REJECT_SPIKE."""
+    """The refusal of the first block on the symbol: MUTED, FROZEN, RISK_REJECT_SPIKE or RISK_OVERLOAD."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,12 @@ class HoldQueue:
 
 
 class SendGuard:
-    def __init__(self, window: SlidingWindow) -> None:
+    """`reserve`: the slots that an entry must leave free, whatever happened since it was granted one."""
+
+    def __init__(self, window: SlidingWindow, reserve: int) -> None:
+        assert 0 <= reserve < window.limit
         self._window = window
+        self._reserve = reserve
         self._in_flight: dict[str, None] = {}
 
     def called(self, rq_name: str) -> None:
@@ -65,15 +69,19 @@ class SendGuard:
         self._in_flight.pop(rq_name, None)
         self._window.add(at)
 
-    def may_send(self, now: Nanos) -> bool:
-        return self._window.free(now) > len(self._in_flight)
+    def may_send(self, held: Held, now: Nanos) -> bool:
+        return self._window.free(now) >= self._wanted(held)
 
-    def free_at(self, now: Nanos) -> Nanos | None:
-        """When the next call may be made; None while only a call's return can tell."""
-        wanted = len(self._in_flight) + 1
+    def free_at(self, held: Held, now: Nanos) -> Nanos | None:
+        """When this call may be made; None while only a call's return can tell."""
+        wanted = self._wanted(held)
         if wanted > self._window.limit:
             return None
         return self._window.free_at(now, wanted)
+
+    def _wanted(self, held: Held) -> int:
+        is_entry = isinstance(held, TrackedOrder) and held.command.kind is OrderKind.ENTRY
+        return len(self._in_flight) + 1 + (self._reserve if is_entry else 0)
 
     def line_lost(self, now: Nanos) -> None:
         """Calls that will not be answered any more count as made now."""

@@ -1,7 +1,8 @@
 """Conversation: the life of one pair.
 
 Router -> PairManager: StartPair, FlattenPair. PairManager -> Router: PairAdvanced, PairEnded.
-Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded. Router -> Gateway: PairAssigned.
+Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded.
+Router -> Gateway: PairAssigned.
 Supervisor -> Router (a restarted one): AdmissionRestored.
 """
 
@@ -153,6 +154,15 @@ class OrderEnded:
     side: Side
     filled_qty: Shares
     at: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolOverloaded:
+    """Gateway -> Router: the control turned an order or a cancel of this symbol away with -308 (SPEC 6)."""
+
+    symbol: Symbol
+    at: Nanos
+    """When the call returned."""
 
 
 @dataclass(frozen=True, slots=True)

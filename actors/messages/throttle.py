@@ -1,6 +1,7 @@
 """Conversation: may an order leave now?
 
-Router -> Throttler: RequestEntry, ReturnEntry. Throttler -> Router: EntryGranted, EntryDenied, EntriesPaused.
+Router -> Throttler: RequestEntry, ReturnEntry. Throttler -> Router: EntryLent, EntryGranted, EntryDenied,
+EntriesPaused.
 Gateway -> Throttler: SlotUsed, SlotFreed, RequestQuery. Throttler -> Gateway: QueryGranted and the commands of
 messages.orders that it passes on.
 Supervisor -> Throttler (a restarted one): RecentSends. Throttler -> Telemetry: WindowCounted.
@@ -22,6 +23,17 @@ class EntryGranted:
     """One slot is held for the entry of `pair_id` until `expires`."""
 
     pair_id: str
+    grant_id: int
+    expires: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLent:
+    """One slot given in advance, so that the next pair need not ask: for any one entry until `expires`.
+
+    The same number again only moves its end; a number that was used before is void.
+    """
+
     grant_id: int
     expires: Nanos
 

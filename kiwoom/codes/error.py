@@ -87,6 +87,11 @@ QUERY_OVERLOAD: Final = -200
 ORDER_OVERLOAD: Final = -308
 
 
+def is_overload(code: int) -> bool:
+    """True if the same call may be made again later; the broker may have counted this one all the same."""
+    return describe(code).kind is ErrorClass.OVERLOAD
+
+
 def describe(code: int) -> ReturnCode:
     """What a code means; of a code that is not in the table, that it is unknown."""
     known = RETURN_CODES.get(code)

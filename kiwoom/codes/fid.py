@@ -90,8 +90,12 @@ VI_RELEASED_AT: Final = 1224
 REAL_VENUE: Final = 9081
 """거래소구분 of a real-time event; its values are not documented, expected as those of VENUE."""
 
-QUOTE_FIDS: Final = (QUOTE_TIME, BEST_ASK, BEST_BID, BEST_ASK_SIZE, BEST_BID_SIZE, TRADE_TIME, TRADE_PRICE)
-"""What SetRealReg is given for a shard: any FID of a type brings the whole type (주식호가잔량, 주식체결)."""
+QUOTE_FIDS: Final = (QUOTE_TIME, BEST_ASK, BEST_BID, BEST_ASK_SIZE, BEST_BID_SIZE)
+"""What SetRealReg is given for a shard: any FID of a type brings the whole type (주식호가잔량). None of 주식체결, which
+would bring every trade beside every quote."""
+
+TRADE_FIDS: Final = (TRADE_TIME, TRADE_PRICE)
+"""What SetRealReg is given for the heartbeat: 주식체결 alone."""
 
 SESSION_FIDS: Final = (SESSION, TRADE_TIME, SESSION_REMAINING)
 """What SetRealReg is given for 장시작시간, with an empty code list."""

@@ -7,6 +7,8 @@ typed into Kiwoom's window, so its field stays empty and its medium is "00" (KIW
 from dataclasses import dataclass
 from typing import Final
 
+from kiwoom.market import Venue
+
 Inputs = tuple[tuple[str, str], ...]
 
 
@@ -36,6 +38,7 @@ OPEN_ORDERS: Final = Tr(
         "주문수량",
         "주문가격",
         "미체결수량",
+        "체결가",
         "체결량",
         "시간",
         "거래소구분",
@@ -66,12 +69,12 @@ EXECUTIONS: Final = Tr(
 
 HOLDINGS: Final = Tr(
     code="opw00018",
-    inputs=("계좌번호", "비밀번호", "비밀번호입력매체구분", "조회구분"),
+    inputs=("계좌번호", "비밀번호", "비밀번호입력매체구분", "조회구분", "거래소구분"),
     fields=("종목번호", "종목명", "보유수량", "매매가능수량", "매입가"),
     single_fields=("조회건수",),
 )
-"""계좌평가잔고내역요청. Its venue input is optional, selects only the price it is valued at, and has two names in the
-sources (거래소구분, 국내거래소구분): not sent."""
+"""계좌평가잔고내역요청. The venue selects only the price that the shares are valued at, for they are one inventory. Its
+input has two names in the sources: 거래소구분 (the guide, and ours) and 국내거래소구분 (a sample)."""
 
 CASH: Final = Tr(
     code="opw00001",
@@ -114,25 +117,26 @@ ORDER_NO_FIELD: Final = "주문번호"
 
 _NO_PASSWORD: Final = ""
 _PASSWORD_MEDIUM: Final = "00"
-_BOTH_VENUES: Final = "0"
+_ORDERS_OF: Final = {Venue.KRX: "1", Venue.NXT: "2"}
+"""거래소구분 of the order TRs. 0 (통합) would list both, but the rows need not say which is where."""
 
 
-def open_orders_inputs(account: str, symbol: str = "") -> Inputs:
-    """Orders of both sides and venues that are not (wholly) filled; of one symbol, or of all if it is empty."""
-    return OPEN_ORDERS.fill(account, "1" if symbol else "0", "0", symbol, "1", _BOTH_VENUES)
+def open_orders_inputs(account: str, venue: Venue, symbol: str = "") -> Inputs:
+    """Orders of both sides at `venue` that are not (wholly) filled; of one symbol, or of all if it is empty."""
+    return OPEN_ORDERS.fill(account, "1" if symbol else "0", "0", symbol, "1", _ORDERS_OF[venue])
 
 
-def executions_inputs(account: str, symbol: str = "") -> Inputs:
-    """Today's orders with what they filled, both sides and venues; of one symbol, or of all if it is empty.
+def executions_inputs(account: str, venue: Venue, symbol: str = "") -> Inputs:
+    """Today's orders at `venue` with what they filled, both sides; of one symbol, or of all if it is empty.
 
     주문번호 stays empty: it is where the list begins (older ones follow), not a choice of one order.
     """
-    return EXECUTIONS.fill(symbol, "1" if symbol else "0", "0", account, _NO_PASSWORD, "", "0", _BOTH_VENUES)
+    return EXECUTIONS.fill(symbol, "1" if symbol else "0", "0", account, _NO_PASSWORD, "", "0", _ORDERS_OF[venue])
 
 
-def holdings_inputs(account: str) -> Inputs:
-    """What the account holds, one row a symbol (조회구분 1 합산)."""
-    return HOLDINGS.fill(account, _NO_PASSWORD, _PASSWORD_MEDIUM, "1")
+def holdings_inputs(account: str, valued_at: Venue) -> Inputs:
+    """What the account holds, one row a symbol (조회구분 1 합산), at the prices of `valued_at`."""
+    return HOLDINGS.fill(account, _NO_PASSWORD, _PASSWORD_MEDIUM, "1", valued_at.value)
 
 
 def cash_inputs(account: str) -> Inputs:

@@ -254,18 +254,22 @@ class BackgroundFlow:
         )
         back = _drawn(draws, knobs.whipsaw_ms) * MILLISECOND
         whose, shares = draws.randrange(3), draws.randint(1, _SMALL_TOUCH)
+        is_raced = draws.randrange(1_000) < knobs.rival_permille
+        rival_at = wall + _drawn(draws, knobs.rival_ms) * MILLISECOND
         if instrument.nxt is None or not instrument.can_dislocate(wall):
             return
         moved, stale = (instrument.nxt, instrument.krx) if jumps_on_nxt else (instrument.krx, instrument.nxt)
         anchor = _jump_anchor(moved, stale, up, gap_bps)
         if anchor is None:
             return
-        instrument.dislocation = Dislocation(moved, stale, instrument.krx.anchor, up, ending, back)
+        instrument.dislocation = Dislocation(moved, stale, instrument.krx.anchor, up, ending, back, whose, shares)
         moved.spread = 1
         moved.move_to(anchor)
         self.settle(moved, wall)
-        self._shape_touches(moved, stale, up, touch, whose, shares, wall)
+        self._shape_touches(instrument.dislocation, touch, wall)
         self._schedule_aftershocks(instrument, wall)
+        if is_raced and rival_at < wall + life:
+            self._schedule(rival_at, self._rival_takes, instrument.index)
         self._schedule(wall + life, self._end_dislocation, instrument.index)
 
     def _drawn_life(self) -> int:
@@ -281,19 +285,30 @@ class BackgroundFlow:
             case _:
                 return _drawn(draws, knobs.middle_ms)
 
-    def _shape_touches(
-        self, moved: "Quoted", stale: "Quoted", up: bool, touch: str, whose: int, shares: int, wall: int
-    ) -> None:
-        """Give the two touched prices their drawn sizes. `whose`: 0 the jumping venue's, 1 the stale one's, 2 both."""
-        touched = ((moved, up, whose != 1), (stale, not up, whose != 0))
-        for quoted, buying, concerned in touched:
+    def _shape_touches(self, dislocation: "Dislocation", touch: str, wall: int) -> None:
+        """Give the two touched prices their drawn sizes."""
+        for quoted, buying, concerned in dislocation.touched():
             price = quoted.book.touch(buying)
             size = quoted.book.ladder(buying).size_at(price)
-            if touch == "small" and concerned and size > shares:
-                quoted.book.withdraw(buying, price, size - shares)
+            if touch == "small" and concerned and size > dislocation.shares:
+                quoted.book.withdraw(buying, price, size - dislocation.shares)
             elif touch == "big":
                 quoted.exchange.post(quoted.book, buying, price, quoted.unit * _BIG_TOUCH, wall)
             quoted.exchange.publish(quoted.book, wall)
+
+    def _rival_takes(self, wall: int, index: int) -> None:
+        """Somebody faster: little is left at the touched prices when an order that saw them whole arrives."""
+        dislocation = self._instruments[index].dislocation
+        assert dislocation is not None
+        for quoted, buying, concerned in dislocation.touched():
+            book = quoted.book
+            if not concerned or book.mode != CONTINUOUS or not book.ladder(buying).keys:
+                continue
+            price = book.touch(buying)
+            surplus = book.ladder(buying).size_at(price) - dislocation.shares
+            if surplus > 0:
+                quoted.exchange.take(book, not buying, price, surplus, wall)
+                quoted.exchange.publish(book, wall)
 
     def _end_dislocation(self, wall: int, index: int) -> None:
         instrument = self._instruments[index]
@@ -380,17 +395,28 @@ class Quoted:
 
 
 class Dislocation:
-    """One under way: who jumped, who is stale, where both were, how it will end; a whipsaw comes back after `back`."""
+    """One under way: who jumped, who is stale, where both were, how it will end; a whipsaw comes back after `back`.
 
-    __slots__ = ("back", "ending", "home", "moved", "stale", "up")
+    `whose` touched price is small or raced: 0 the jumping venue's, 1 the stale one's, 2 both; `shares` are left there.
+    """
 
-    def __init__(self, moved: Quoted, stale: Quoted, home: int, up: bool, ending: str, back: int) -> None:
+    __slots__ = ("back", "ending", "home", "moved", "shares", "stale", "up", "whose")
+
+    def __init__(
+        self, moved: Quoted, stale: Quoted, home: int, up: bool, ending: str, back: int, whose: int, shares: int
+    ) -> None:
         self.moved = moved
         self.stale = stale
         self.home = home
         self.up = up
         self.ending = ending
         self.back = back
+        self.whose = whose
+        self.shares = shares
+
+    def touched(self) -> tuple[tuple[Quoted, bool, bool], ...]:
+        """The two books that an edge touches: (book, whether its bids are touched, whether `whose` means it)."""
+        return ((self.moved, self.up, self.whose != 1), (self.stale, not self.up, self.whose != 0))
 
 
 class Instrument:

@@ -80,6 +80,10 @@ class FlowKnobs:
     """Share of the dislocations with 1 to 5 shares at one or both touched prices."""
     big_touch_permille: int = field(default=150, metadata=within(0, 1_000))
     """Share of the dislocations with many times the usual size at both touched prices."""
+    rival_permille: int = field(default=700, metadata=within(0, 1_000))
+    """Share of the dislocations that somebody else takes too: all but 1 to 5 shares at one or both touched prices."""
+    rival_ms: Range = field(default=(8, 32), metadata=within(1, 60_000))
+    """How long after the jump: an order under way then finds less than it saw."""
     aftershocks: int = field(default=8, metadata=within(0, 100))
     """Extra actions on both books within 1.5 s of a jump and of its end."""
     vis_per_hour: int = field(default=0, metadata=within(0, 3_600))

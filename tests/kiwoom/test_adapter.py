@@ -53,7 +53,12 @@ FEEDS = {
 }
 ORDER = SubmitOrder("o-1", "5001", "8000000011", 21, "005930", 3, 77000, "10", "")
 QUERY = RequestTr(
-    "q-1", "opt10075", tr.open_orders_inputs("8000000011"), "6001", fields=("주문번호", "종목코드"), single_fields=()
+    "q-1",
+    "opt10075",
+    tr.open_orders_inputs("8000000011", Venue.KRX),
+    "6001",
+    fields=("주문번호", "종목코드"),
+    single_fields=(),
 )
 
 

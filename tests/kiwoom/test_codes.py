@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from actors.messages.orders import OrderStyle
-from kiwoom.codes import error, fid, hoga, session, tr
+from kiwoom.codes import error, fid, hoga, master, session, tr
 from kiwoom.codes.error import ErrorClass
 from kiwoom.codes.hoga import Hoga
 from kiwoom.codes.order_type import (
@@ -164,18 +164,18 @@ def test_derivative_and_unknown_session_signals_move_no_venue() -> None:
 
 
 def test_tr_inputs_come_in_the_trs_order_and_never_hold_a_password() -> None:
-    assert tr.open_orders_inputs("8000000011", "005930") == (
+    assert tr.open_orders_inputs("8000000011", KRX, "005930") == (
         ("계좌번호", "8000000011"),
         ("전체종목구분", "1"),
         ("매매구분", "0"),
         ("종목코드", "005930"),
         ("체결구분", "1"),
-        ("거래소구분", "0"),
+        ("거래소구분", "1"),
     )
-    assert dict(tr.open_orders_inputs("8000000011"))["전체종목구분"] == "0"
+    assert dict(tr.open_orders_inputs("8000000011", KRX))["전체종목구분"] == "0"
     filled = {
-        tr.EXECUTIONS: tr.executions_inputs("8000000011", "005930"),
-        tr.HOLDINGS: tr.holdings_inputs("8000000011"),
+        tr.EXECUTIONS: tr.executions_inputs("8000000011", NXT, "005930"),
+        tr.HOLDINGS: tr.holdings_inputs("8000000011", KRX),
         tr.CASH: tr.cash_inputs("8000000011"),
         tr.VI_STATE: tr.vi_state_inputs(),
     }
@@ -184,3 +184,42 @@ def test_tr_inputs_come_in_the_trs_order_and_never_hold_a_password() -> None:
         assert dict(inputs).get("비밀번호", "") == ""
     assert dict(filled[tr.EXECUTIONS])["주문번호"] == ""
     assert dict(filled[tr.HOLDINGS])["비밀번호입력매체구분"] == "00"
+
+
+@pytest.mark.parametrize(("venue", "number", "name"), [(KRX, "1", "KRX"), (NXT, "2", "NXT")])
+def test_orders_are_asked_for_by_the_venues_number_and_holdings_by_its_name(
+    venue: Venue, number: str, name: str
+) -> None:
+    """Never "0" for both: a row of the control need not say where its order is."""
+    assert tr.open_orders_inputs("8000000011", venue)[-1] == ("거래소구분", number)
+    assert tr.executions_inputs("8000000011", venue)[-1] == ("거래소구분", number)
+    assert tr.holdings_inputs("8000000011", venue)[-1] == ("거래소구분", name)
+
+
+def test_the_heartbeat_brings_trades_and_a_shard_does_not() -> None:
+    """Any FID of a type brings all of it (KIWOOM.md 3.2)."""
+    trade_type = {10, 11, 12, 13, 14, 15, 20, 27, 28}
+    assert set(fid.TRADE_FIDS) <= trade_type
+    assert not set(fid.QUOTE_FIDS) & trade_type
+
+
+@pytest.mark.parametrize("code", [-308, -311, -200, -209, -211])
+def test_an_overload_may_be_tried_again(code: int) -> None:
+    assert error.is_overload(code)
+
+
+@pytest.mark.parametrize("code", [0, -300, -307, -204, 7])
+def test_nothing_else_is_an_overload(code: int) -> None:
+    assert not error.is_overload(code)
+
+
+@pytest.mark.parametrize(
+    ("state", "halted"), [("증거금20%|담보대출|신용가능", False), ("증거금100%|거래정지", True), ("", False)]
+)
+def test_a_halted_share_is_known_by_its_state(state: str, halted: bool) -> None:
+    assert master.is_halted(state) is halted
+
+
+@pytest.mark.parametrize(("warning", "warned"), [("", False), ("0", False), ("1", True), ("3", True)])
+def test_a_share_with_any_order_warning_is_warned(warning: str, warned: bool) -> None:
+    assert master.is_warned(warning) is warned

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kiwoom import decode
 from kiwoom.codes import fid, tr
-from kiwoom.control import OrderReport, ReportKind, SessionSignalled, TrAnswered
+from kiwoom.control import OrderReport, ReportKind, SessionSignalled
 from kiwoom.decode import DecodeError
 from kiwoom.market import Nanos, Side, Venue
 from kiwoom.quotes import FIELD_MAX
@@ -387,45 +387,54 @@ def test_the_venue_of_a_vi_is_told_by_suffix_or_9081_only() -> None:
 # --- TR rows ---
 
 
-def answered(rows: tuple[tuple[str, ...], ...] = (), single: tuple[str, ...] = ()) -> TrAnswered:
-    return TrAnswered(AT, "q1", "opt", False, rows, single)
-
-
 def test_an_open_order_row() -> None:
-    row = ("0163911", "0000000", "005930", "접수", "-매도", "000000005", "-77000", "3", "2", "142940", "2")
-    (order,) = decode.open_orders(answered((row,)))
+    row = ("0163911", "0000000", "005930", "접수", "-매도", "000000005", "-77000", "3", "-76950", "2", "142940", "2")
+    (order,) = decode.open_orders((row,))
     assert (order.order_no, order.orig_order_no, order.symbol) == ("0163911", "", "005930")
     assert (order.side, order.is_cancel, order.venue, order.status) == (Side.SELL, False, Venue.NXT, "접수")
-    assert (order.qty, order.price, order.leaves_qty, order.cum_qty) == (5, 77000, 3, 2)
-    (by_name,) = decode.open_orders(answered(((*row[:-1], "NXT"),)))
+    assert (order.qty, order.price, order.leaves_qty, order.cum_qty, order.fill_px) == (5, 77000, 3, 2, 76950)
+    (by_name,) = decode.open_orders(((*row[:-1], "NXT"),))
     assert by_name.venue is Venue.NXT
-    (not_told,) = decode.open_orders(answered(((*row[:-1], ""),)))
+    (not_told,) = decode.open_orders(((*row[:-1], ""),))
     assert not_told.venue is None
 
 
 def test_an_execution_row() -> None:
     row = ("0163911", "", "A005930", "체결", "+매수", "5", "77000", "0", "76950", "5", "57", "", "142941")
-    (execution,) = decode.executions(answered((row,)))
+    (execution,) = decode.executions((row,))
     assert (execution.side, execution.qty, execution.leaves_qty) == (Side.BUY, 5, 0)
     assert (execution.fill_px, execution.fill_qty) == (76950, 5)
     assert (execution.commission_won, execution.tax_won, execution.order_time) == (57, None, "142941")
 
 
+def test_a_cost_that_cannot_be_read_hides_no_execution() -> None:
+    row = ("0163911", "", "A005930", "체결", "+매수", "5", "77000", "0", "76950", "5", "57.5", "?", "142941")
+    (execution,) = decode.executions((row,))
+    assert (execution.fill_qty, execution.commission_won, execution.tax_won) == (5, None, None)
+
+
+def test_what_an_account_holds_or_orders_beside_shares_hides_no_share() -> None:
+    right, share = ("J0036221D", "신주인수권", "3", "3", "0"), ("A005930", "삼성전자", "10", "7", "77150")
+    assert [row.symbol for row in decode.holdings((right, share))] == ["J0036221D", "005930"]
+    order = ("0163911", "", "J0036221D", "접수", "-매도", "5", "770", "3", "", "2", "142940", "1")
+    assert [row.symbol for row in decode.open_orders((order,))] == ["J0036221D"]
+
+
 def test_a_holding_a_cash_a_vi_and_a_watchlist_row() -> None:
-    (holding,) = decode.holdings(answered((("A005930", "삼성전자", "000000000010", "7", "77150"),)))
+    (holding,) = decode.holdings((("A005930", "삼성전자", "000000000010", "7", "77150"),))
     assert (holding.symbol, holding.held, holding.sellable, holding.average_price) == ("005930", 10, 7, 77150)
-    cash = decode.cash(answered(single=("000001000000", "-00000000500", "000000900000", "")))
+    cash = decode.cash(("000001000000", "-00000000500", "000000900000", ""))
     assert (cash.deposit_won, cash.orderable_won, cash.orderable_full_won, cash.deposit_d2_won) == (
         1_000_000,
         -500,
         900_000,
         0,
     )
-    active, over = decode.vi_rows(answered((("005930_NX", "000000"), ("000660", "090734"))))
+    active, over = decode.vi_rows((("005930_NX", "000000"), ("000660", "090734")))
     assert (active.symbol, active.venue, active.active) == ("005930", Venue.NXT, True)
     assert (over.symbol, over.venue, over.active) == ("000660", None, False)
     watch_row = ("005930", "삼성전자", "77500", "+100700", "-54300")
-    (watch,) = decode.watch_rows(answered((watch_row,)))
+    (watch,) = decode.watch_rows((watch_row,))
     assert (watch.base_price, watch.upper_limit, watch.lower_limit) == (77500, 100700, 54300)
 
 
@@ -440,13 +449,13 @@ def test_a_holding_a_cash_a_vi_and_a_watchlist_row() -> None:
     ],
 )
 def test_a_row_that_is_blank_or_of_another_width_is_an_error(
-    decoder: Callable[[TrAnswered], object], width: int
+    decoder: Callable[[decode.Rows], object], width: int
 ) -> None:
     for row in (("",) * width, ("005930",) * (width + 1)):
         with pytest.raises(DecodeError):
-            decoder(answered((row,)))
+            decoder((row,))
 
 
 def test_an_unknown_amount_of_cash_is_an_error_not_zero() -> None:
     with pytest.raises(DecodeError):
-        decode.cash(answered(single=("1000", "1000", "", "1000")))
+        decode.cash(("1000", "1000", "", "1000"))

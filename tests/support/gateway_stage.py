@@ -36,6 +36,7 @@ from kiwoom.control import (
     RequestWatchlist,
     TrAnswered,
     TrCalled,
+    UnregisterReal,
 )
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won, midnight
 from tests.support.playbook import TEN_O_CLOCK, Playbook
@@ -53,9 +54,12 @@ KRX_HOURS = VenueHours(9 * HOUR, 15 * HOUR + 20 * MINUTE)
 NXT_HOURS = VenueHours(9 * HOUR + 30 * SECOND, 15 * HOUR + 20 * MINUTE)
 
 
-def symbol_map() -> SymbolMap:
-    names = ((SAMSUNG, "Samsung"), (HYNIX, "Hynix"))
-    return build_symbol_map([UniverseEntry(code, name, Market.KOSPI) for code, name in names], ["1001", "1002"])
+def symbol_map(others: int = 0) -> SymbolMap:
+    """Samsung, Hynix and so many others; the shards hold fifty symbols each."""
+    names = [(SAMSUNG, "Samsung"), (HYNIX, "Hynix")]
+    names += [(Symbol(f"{100_000 + 10 * number}"), f"Other {number}") for number in range(others)]
+    universe = [UniverseEntry(code, name, Market.KOSPI) for code, name in names]
+    return build_symbol_map(universe, ["1001", "1002", "1003", "1004"][: max(2, -(-len(names) // 50))])
 
 
 def settings(**changes: Any) -> GatewaySettings:
@@ -137,6 +141,16 @@ def query(cl_ord_id: str = "E1") -> QueryOrder:
     return QueryOrder(cl_ord_id, PAIR, SLOT, SAMSUNG)
 
 
+TrRow = dict[str, str]
+"""A row of a TR, by the names of its fields."""
+
+
+def holding_row(symbol: str, held: int, sellable: int) -> TrRow:
+    """A row of opw00018."""
+    numbers = {"보유수량": f"{held:015}", "매매가능수량": f"{sellable:015}", "매입가": "000000000070000"}
+    return {"종목번호": "A" + symbol, "종목명": "주식", **numbers}
+
+
 def open_row(
     no: str,
     *,
@@ -148,10 +162,37 @@ def open_row(
     cum: int = 0,
     px: int = 0,
     time: str = "100100",
-) -> tuple[str, ...]:
-    """A row of opt10075 or opt10076, in the order of the requested fields."""
-    numbers = (str(qty), f"+{price}", str(leaves), str(cum), f"-{px}" if px else "", time)
-    return (no, "A" + symbol, kind, "접수", *numbers)
+) -> TrRow:
+    """A row of opt10075 or opt10076: it has the fields of both. Which venue it is about only the question tells."""
+    return {
+        "주문번호": no,
+        "원주문번호": "0000000",
+        "종목코드": "A" + symbol,
+        "주문상태": "접수",
+        "주문구분": kind,
+        "주문수량": str(qty),
+        "주문가격": f"+{price}",
+        "미체결수량": str(leaves),
+        "체결가": f"-{px}" if px else "",
+        "체결량": str(cum),
+        "당일매매수수료": "",
+        "당일매매세금": "",
+        "시간": time,
+        "주문시간": time,
+        "거래소구분": "",
+    }
+
+
+CASH: TrRow = {
+    "예수금": "000000900000",
+    "주문가능금액": "000000800000",
+    "100%종목주문가능금액": "000001000000",
+    "d+2추정예수금": "-00000000001",
+}
+
+
+def by_name(fields: tuple[str, ...], row: TrRow) -> tuple[str, ...]:
+    return tuple(row[name] for name in fields)
 
 
 class Stage(Playbook):
@@ -164,8 +205,8 @@ class Stage(Playbook):
         cls,
         *,
         holdings: tuple[tuple[str, int, int], ...] = ((SAMSUNG, 10, 10), (HYNIX, 10, 10)),
-        open_rows: tuple[tuple[str, ...], ...] = (),
-        fill_rows: tuple[tuple[str, ...], ...] = (),
+        open_rows: tuple[TrRow, ...] = (),
+        fill_rows: tuple[TrRow, ...] = (),
         known: tuple[KnownOrder, ...] = (),
         armed: bool = True,
         **changes: Any,
@@ -209,13 +250,13 @@ class Stage(Playbook):
         self,
         *,
         holdings: tuple[tuple[str, int, int], ...] = (),
-        open_rows: tuple[tuple[str, ...], ...] = (),
-        fill_rows: tuple[tuple[str, ...], ...] = (),
+        open_rows: tuple[TrRow, ...] = (),
+        fill_rows: tuple[TrRow, ...] = (),
         accounts: tuple[str, ...] = (ACCOUNT,),
         server: str = "simulated",
     ) -> Self:
         """Answers everything that the core asks until it asks nothing more."""
-        rows = {"opw00018": tuple(("A" + s, str(held), str(free)) for s, held, free in holdings)}
+        rows = {"opw00018": tuple(holding_row(*each) for each in holdings)}
         for _ in range(200):
             asked = [*self.take_calls(), *self._take_query_requests()]
             if not asked:
@@ -237,9 +278,9 @@ class Stage(Playbook):
     def _answers(
         self,
         call: Any,
-        rows: dict[str, tuple[tuple[str, ...], ...]],
-        open_rows: tuple[tuple[str, ...], ...],
-        fill_rows: tuple[tuple[str, ...], ...],
+        rows: dict[str, tuple[TrRow, ...]],
+        open_rows: tuple[TrRow, ...],
+        fill_rows: tuple[TrRow, ...],
         accounts: tuple[str, ...],
         server: str,
     ) -> None:
@@ -256,15 +297,16 @@ class Stage(Playbook):
             case RequestQuery():
                 self.hears(QueryGranted(call.query_id))
             case RequestWatchlist():
-                limits = tuple((code, "-70000", "70000", "+91000", "-49000") for code in call.codes)
+                limit = {"종목명": "주식", "기준가": "70000", "상한가": "+91000", "하한가": "-49000"}
+                limits = tuple(by_name(call.fields, {"종목코드": code, **limit}) for code in call.codes)
                 self.hears(TrCalled(self.stamp(), call.rq_name, 0))
                 self.hears(TrAnswered(self.stamp(), call.rq_name, "OPTKWFID", False, limits, ()))
             case RequestTr():
                 at_krx = dict(call.inputs).get("거래소구분") == "1"
                 lists = {"opt10075": open_rows if at_krx else (), "opt10076": fill_rows if at_krx else ()}
-                single = ("000001000000",) if call.tr_code == "opw00001" else ()
+                single = CASH if call.tr_code == "opw00001" else None
                 self.tr_answer(call, (rows | lists).get(call.tr_code, ()), single=single)
-            case RegisterReal():
+            case RegisterReal() | UnregisterReal():
                 self.hears(RealCalled(self.stamp(), call.screen_no, 0))
             case _:
                 raise AssertionError(call)
@@ -272,13 +314,16 @@ class Stage(Playbook):
     def tr_answer(
         self,
         call: RequestTr,
-        rows: tuple[tuple[str, ...], ...] = (),
+        rows: tuple[TrRow, ...] = (),
         *,
         more: bool = False,
-        single: tuple[str, ...] = (),
+        single: TrRow | None = None,
     ) -> Self:
+        """The control gives what was asked for, in that order."""
         self.hears(TrCalled(self.stamp(), call.rq_name, 0))
-        return self.hears(TrAnswered(self.stamp(), call.rq_name, call.tr_code, more, rows, single))
+        values = tuple(by_name(call.fields, row) for row in rows)
+        head = () if single is None else by_name(call.single_fields, single)
+        return self.hears(TrAnswered(self.stamp(), call.rq_name, call.tr_code, more, values, head))
 
     # --- the broker's events about orders -----------------------------------------------------------------------------
 

@@ -43,6 +43,7 @@ from kiwoom.control import (
 from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos, Won, midnight
 from tests.support.gateway_stage import (
     ACCOUNT,
+    CASH,
     HOUR,
     HYNIX,
     MINUTE,
@@ -50,8 +51,10 @@ from tests.support.gateway_stage import (
     Stage,
     entry,
     hedge,
+    holding_row,
     open_row,
     query,
+    symbol_map,
     trading,
 )
 from tests.support.playbook import TEN_O_CLOCK
@@ -96,6 +99,8 @@ def test_every_question_asks_the_throttler_first_and_they_come_in_order() -> Non
         venue = dict(call.inputs).get("거래소구분", "") if isinstance(call, RequestTr) else ""
         asked.append((call.tr_code if isinstance(call, RequestTr) else "OPTKWFID") + venue)
         stage._answers(call, {}, (), (), (), "")
+        if isinstance(call, RequestWatchlist):
+            stage.calls(UnregisterReal(call.screen_no))
         if len(asked) == 8:
             break
     assert asked == [
@@ -111,6 +116,25 @@ def test_every_question_asks_the_throttler_first_and_they_come_in_order() -> Non
     assert [call.screen_no for call in stage.take_calls()] == ["2000", "2001"]
 
 
+def test_the_quotes_that_came_with_the_watch_lists_are_given_back_after_the_last_of_them() -> None:
+    """A watch-list query registers its codes' quotes on its screen: every KRX tick would come twice, the shard's own
+    and this one. Not before the last list, for a list that is asked again would bring them back."""
+    stage = asking(Stage.off(symbols=symbol_map(others=120)))
+    lists: list[RequestWatchlist] = []
+    while len(lists) < 2:
+        assert stage.take_calls() == []
+        stage.hears(QueryGranted(stage._take_query_requests()[0].query_id)).waits(250 * MS)
+        (call,) = stage.take_calls()
+        assert isinstance(call, RequestWatchlist)
+        stage._answers(call, {}, (), (), (), "")
+        lists.append(call)
+    assert [len(each.codes) for each in lists] == [100, 22]
+    assert [each.screen_no for each in lists] == ["3001", "3002"]
+    stage.calls(UnregisterReal("3001"), UnregisterReal("3002"))
+    stage.goes_up()
+    assert statuses(stage)[-1] == BrokerStatus(True, "")
+
+
 def test_without_the_throttler_it_goes_on_by_itself_with_a_pause() -> None:
     stage = asking(Stage.off())
     assert [type(send.message) for send in stage.take_sends()][-1] is RequestQuery
@@ -121,7 +145,7 @@ def test_without_the_throttler_it_goes_on_by_itself_with_a_pause() -> None:
     assert isinstance(first, RequestWatchlist)
     called = stage.mono
     stage._answers(first, {}, (), (), (), "")
-    stage.waits(2 * SECOND)
+    stage.calls(UnregisterReal(first.screen_no)).waits(2 * SECOND)
     (second,) = stage.take_calls()
     assert isinstance(second, RequestTr)
     assert stage.mono - called >= 250 * MS
@@ -133,7 +157,7 @@ def test_queries_granted_at_once_still_keep_their_distance() -> None:
     (first,) = stage.take_calls()
     called = stage.mono
     stage._answers(first, {}, (), (), (), "")
-    stage.hears(QueryGranted(stage._take_query_requests()[0].query_id))
+    stage.calls(UnregisterReal(first.screen_no)).hears(QueryGranted(stage._take_query_requests()[0].query_id))
     assert stage.take_calls() == []
     stage.waits(called + 250 * MS - stage.mono)
     assert len(stage.take_calls()) == 1
@@ -142,7 +166,7 @@ def test_queries_granted_at_once_still_keep_their_distance() -> None:
 def test_pages_are_followed_until_there_are_no_more() -> None:
     stage = asking(Stage.off())
     pages = 0
-    rows = ((("A" + SAMSUNG, "1", "1"),), (("A" + HYNIX, "2", "1"),))
+    rows = ((holding_row(SAMSUNG, 1, 1),), (holding_row(HYNIX, 2, 1),))
     for _ in range(100):
         for request in stage._take_query_requests():
             stage.hears(QueryGranted(request.query_id))
@@ -260,16 +284,17 @@ def test_a_question_that_is_not_answered_is_said_in_words_and_the_boot_tried_aga
     assert statuses(stage)[-1] == BrokerStatus(True, "")
 
 
-def test_an_overloaded_query_is_asked_again_and_given_up_after_five_times() -> None:
+@pytest.mark.parametrize("code", [-200, -209, -211])
+def test_an_overloaded_query_is_asked_again_and_given_up_after_five_times(code: int) -> None:
     stage = asking(Stage.off()).forgets().waits(1 * SECOND)
     for _ in range(5):
         (call,) = stage.take_calls()
         assert statuses(stage) == []
-        stage.hears(TrCalled(Nanos(stage.mono), call.rq_name, -200)).waits(1 * SECOND - 1)
+        stage.hears(TrCalled(Nanos(stage.mono), call.rq_name, code)).waits(1 * SECOND - 1)
         assert stage.take_calls() == []
         stage.waits(1)
     assert statuses(stage) == [
-        BrokerStatus(False, "the day's price limits could not be read: the control returned -200")
+        BrokerStatus(False, f"the day's price limits could not be read: the control returned {code}")
     ]
 
 
@@ -283,6 +308,16 @@ def test_an_unreadable_answer_is_a_failure_in_words() -> None:
     assert status.reason.startswith("the day's price limits could not be read: unreadable answer")
 
 
+def test_a_symbol_that_the_watch_list_answers_with_blanks_has_no_limits_and_stops_nobody() -> None:
+    stage = asking(Stage.off()).forgets().waits(1 * SECOND)
+    (call,) = stage.take_calls()
+    stage.hears(TrCalled(stage.stamp(), call.rq_name, 0))
+    rows = ((SAMSUNG, "삼성전자", "70000", "+91000", "-49000"), ("", " ", "", "", ""))
+    stage.hears(TrAnswered(stage.stamp(), call.rq_name, "OPTKWFID", False, rows, ())).goes_up()
+    (snapshot,) = stage.take_to(Role.ROUTER)
+    assert snapshot.limits == ((SAMSUNG, Won(49_000), Won(91_000)),)
+
+
 def test_missing_cash_is_a_failure_not_zero() -> None:
     stage = asking(Stage.off())
     for _ in range(60):
@@ -290,9 +325,9 @@ def test_missing_cash_is_a_failure_not_zero() -> None:
             stage.hears(QueryGranted(request.query_id))
         for call in stage.take_calls():
             if isinstance(call, RequestTr) and call.tr_code == "opw00001":
-                stage.forgets().tr_answer(call, single=("",))
+                stage.forgets().tr_answer(call, single=CASH | {"100%종목주문가능금액": ""})
                 (status,) = statuses(stage)
-                assert status.reason == "the cash could not be read: unreadable answer: no amount"
+                assert status.reason == "the cash could not be read: unreadable answer: 100%종목주문가능금액: ''"
                 return
             stage._answers(call, {}, (), (), (), "")
         stage.waits(50 * MS)

@@ -14,10 +14,11 @@ from actors.messages.orders import (
     OrderRefused,
     OrderSubmitted,
 )
+from actors.messages.pairs import SymbolOverloaded
 from actors.messages.throttle import SlotFreed, SlotUsed
 from kiwoom.control import ReportKind
 from kiwoom.market import MS, Nanos, Shares, Side, Venue
-from tests.support.gateway_stage import PAIR, SLOT, Stage, cancel, entry, hedge
+from tests.support.gateway_stage import PAIR, SAMSUNG, SLOT, Stage, cancel, entry, hedge
 
 E = EventType
 NXT_SELL = {"venue": Venue.NXT, "side": Side.SELL}
@@ -106,8 +107,11 @@ def test_a_confirmed_quantity_smaller_than_what_we_think_is_left_waits_for_the_m
 @pytest.mark.parametrize(("code", "overload"), [(-308, True), (-300, False)])
 def test_a_cancel_that_the_control_does_not_take_is_rejected(code: int, overload: bool) -> None:
     stage = Stage.up().hedge_working().hears(cancel()).forgets().called("C1", code)
-    (event,) = stage.take_events()
+    sends = stage.take_sends()
+    (event,) = [send.message for send in sends if send.to is Role.PAIR_MANAGER]
     assert (type(event), event.overload) == (CancelRejected, overload)
+    to_router = [send.message for send in sends if send.to is Role.ROUTER]
+    assert to_router == ([SymbolOverloaded(SAMSUNG, Nanos(stage.mono))] if overload else [])
     assert stage.row_types() == [E.CANCEL_REJECT]
 
 

@@ -23,11 +23,11 @@ from actors.messages.session import ConnectBroker
 from actors.messages.throttle import RequestQuery
 from kiwoom.control import Connected, RequestTr, TrAnswered, TrCalled
 from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos
-from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, cancel, entry, hedge, open_row, query
+from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, TrRow, cancel, entry, hedge, open_row, query
 from tests.support.playbook import TEN_O_CLOCK
 
 E = EventType
-Rows = tuple[tuple[str, ...], ...]
+Rows = tuple[TrRow, ...]
 
 
 def answers(stage: Stage, open_rows: Rows = (), fill_rows: Rows = ()) -> list[Any]:
@@ -252,7 +252,7 @@ def test_a_query_that_fails_or_is_not_answered_leaves_the_doubt(late: bool) -> N
 def test_an_unreadable_answer_leaves_the_doubt() -> None:
     stage = Stage.up().entry_working().hears(query())
     (call,) = stage.take_calls()
-    stage.tr_answer(call, (open_row("0000101")[:4] + ("x",) * 6,))
+    stage.tr_answer(call, ({**open_row("0000101"), "주문수량": "x"},))
     assert verdict(stage.take_events()) is DoubtVerdict.UNKNOWN
 
 

@@ -100,6 +100,18 @@ def test_a_held_order_is_checked_again_when_it_may_leave() -> None:
     assert stage.take_calls() == []
 
 
+def test_an_entry_leaves_the_reserve_alone_whatever_was_sent_since_its_grant() -> None:
+    """Three hedges left meanwhile: two slots are free, and both are the next cancel's and hedge's."""
+    stage = Stage.up()
+    for number in range(3):
+        name = f"F{number}"
+        stage.hears(hedge(name, price=Won(70_300 + 100 * number))).called(name).numbered(name, f"000020{number}")
+    stage.forgets().hears(entry("E9", symbol=HYNIX))
+    assert stage.take_calls() == []
+    stage.hears(hedge("H9", price=Won(70_900)))
+    assert [call.rq_name for call in stage.take_calls()] == ["H9"]
+
+
 def test_a_hedge_like_one_without_a_number_waits_for_the_number() -> None:
     stage = Stage.up().hears(hedge()).called("H1").forgets().hears(hedge("H2"))
     assert stage.take_calls() == []
@@ -123,7 +135,8 @@ def test_too_many_waiting_commands_are_refused() -> None:
 def test_a_call_in_flight_on_a_lost_line_does_not_block_for_ever() -> None:
     stage = Stage.up().hears(hedge())
     stage.core._guard.line_lost(Nanos(stage.mono))
-    assert stage.core._guard.free_at(Nanos(stage.mono)) == stage.mono
+    (waiting,) = stage.core._orders.open_orders(SAMSUNG)
+    assert stage.core._guard.free_at(waiting, Nanos(stage.mono)) == stage.mono
     assert stage.core._guard._window.used(Nanos(stage.mono)) == 1
 
 

@@ -21,7 +21,7 @@ from actors.messages.orders import (
     OrderTimedOut,
     RejectSource,
 )
-from actors.messages.pairs import LateFill, OrderEnded, PairAssigned, PositionChanged
+from actors.messages.pairs import LateFill, OrderEnded, PairAssigned, PositionChanged, SymbolOverloaded
 from actors.messages.session import BrokerStatus
 from actors.messages.throttle import SlotUsed
 from kiwoom.control import EventMalformed, ReportKind, SubmitOrder
@@ -230,10 +230,12 @@ def test_an_overload_says_so_and_stays_counted(code: int) -> None:
     sends = stage.take_sends()
     assert isinstance(sends[0].message, SlotUsed)
     assert sends[0].message.overload
-    assert isinstance(sends[1].message, OrderRejected)
-    assert sends[1].message.overload
+    assert sends[1] == Send(Role.ROUTER, SymbolOverloaded(SAMSUNG, Nanos(stage.mono)))
+    assert isinstance(sends[2].message, OrderRejected)
+    assert sends[2].message.overload
     for number in range(4):
-        stage.hears(entry(f"F{number}", symbol=HYNIX)).called(f"F{number}").numbered(f"F{number}", f"00002{number:02}")
+        name = f"F{number}"
+        stage.hears(hedge(name, price=Won(70_300 + 100 * number))).called(name).numbered(name, f"00002{number:02}")
     stage.forgets().hears(hedge())
     assert stage.take_calls() == []
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.cores.router import RouterCore, RouterSettings
+from actors.cores.router import LENT_TRAVEL_NS, RouterCore, RouterSettings
 from actors.domain.legs import EntryLeg, LegStyle
 from actors.domain.risk import RiskLimits
 from actors.domain.symbol_map import SymbolEntry
@@ -29,10 +29,11 @@ from actors.messages.pairs import (
     PositionChanged,
     StartPair,
     StartRescue,
+    SymbolOverloaded,
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, Phase, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
-from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, RequestEntry, ReturnEntry
+from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, EntryLent, RequestEntry, ReturnEntry
 from kiwoom.fees import CostModel
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
 from tests.support.playbook import TEN_O_CLOCK, Playbook
@@ -215,6 +216,7 @@ NOT_READY: list[tuple[str, list[object], dict[str, Any]]] = [
     ("MUTED", [OperatorCommand(Command.MUTE, "005930")], {}),
     ("FROZEN", [ended(state=PairState.UNHEDGED, bought=1)], {}),
     ("RISK_REJECT_SPIKE", [ended(state=PairState.ENTRY_REJECTED, rejects=3)], {}),
+    ("RISK_OVERLOAD", [SymbolOverloaded(SAMSUNG, Nanos(0))], {}),
     ("FROZEN", [ended(state=PairState.ENTRY_REJECTED, rejects=3)], {"freeze_on_rejects": True}),
     ("RISK_NO_ACCOUNT", [account(limits=())], {}),
     ("RISK_NOT_TRADABLE", [account(tradable=())], {}),
@@ -401,6 +403,20 @@ def test_an_order_of_an_entry_that_has_ended_is_no_longer_in_the_way() -> None:
     buys_krx = signal("p2", buy_venue=Venue.KRX, sell_venue=Venue.KRX)
     assert refused(playbook, buys_krx).reason == "SELF_TRADE"
     playbook.hears(entry_ended()).hears(buys_krx).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
+def test_a_loan_starts_the_next_pair_without_asking_and_only_once() -> None:
+    playbook = ready(limits=RiskLimits(concurrent_symbols_max=3))
+    playbook.hears(EntryLent(7, Nanos(playbook.mono + SECOND))).hears(signal("p1"))
+    (start,) = (send.message for send in playbook.take_sends() if send.to is Role.PAIR_MANAGER)
+    assert (start.plan.pair_id, start.grant_id, start.grant_expires) == ("p1", 7, playbook.mono + SECOND)
+    playbook.hears(EntryLent(7, Nanos(playbook.mono + 2 * SECOND)))  # its renewal was on the way
+    playbook.hears(signal("p2", "000660")).says(Send(Role.THROTTLER, RequestEntry("p2")))
+
+
+def test_a_loan_about_to_end_is_not_used() -> None:
+    playbook = ready().hears(EntryLent(7, Nanos(LENT_TRAVEL_NS - 1)))
+    playbook.hears(signal("p1")).says(Send(Role.THROTTLER, RequestEntry("p1")))
 
 
 def test_the_lowest_free_slot_is_used_again() -> None:
@@ -652,6 +668,26 @@ def test_three_rejects_in_a_minute_rest_the_symbol_for_200_ms() -> None:
     playbook.records(EventType.COOLDOWN_ARMED)
     assert refused(playbook, signal("p9")).retry_at == 200 * MS
     playbook.waits(200 * MS).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_REJECT_SPIKE")))
+
+
+def test_an_overload_rests_its_symbol_for_250_ms_from_the_calls_return() -> None:
+    playbook = ready().waits(10 * MS)
+    playbook.hears(SymbolOverloaded(SAMSUNG, Nanos(8 * MS)))
+    playbook.says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, True, "RISK_OVERLOAD", Nanos(258 * MS))))
+    (row,) = playbook.take_rows()
+    assert (row.event_type, row.symbol, row.reason) == (EventType.COOLDOWN_ARMED, SAMSUNG, "OVERLOAD")
+    assert refused(playbook, signal("p1")).retry_at == 258 * MS
+    started(playbook, "p2", "000660")
+    playbook.waits(248 * MS - 1).says()
+    playbook.waits(1).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_OVERLOAD")))
+    started(playbook, "p3")
+
+
+def test_a_second_overload_begins_the_rest_again() -> None:
+    playbook = ready().hears(SymbolOverloaded(SAMSUNG, Nanos(0))).waits(200 * MS)
+    playbook.hears(SymbolOverloaded(SAMSUNG, Nanos(200 * MS))).take_sends()
+    playbook.waits(249 * MS).says()
+    playbook.waits(1 * MS).says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "RISK_OVERLOAD")))
 
 
 def test_the_reject_kill_switch_freezes_for_a_minute() -> None:

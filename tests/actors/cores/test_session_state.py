@@ -103,9 +103,8 @@ def test_all_conditions_together_arm_and_everyone_is_told_once() -> None:
         feeds_registered=True,
     )
     told = day.take_sends()[-len(LISTENERS) :]
-    assert told == [
-        Send(role, state) for role in (Role.SPREAD_ENGINE, Role.ROUTER, Role.GATEWAY, Role.TELEMETRY, Role.SUPERVISOR)
-    ]
+    everyone = (Role.SPREAD_ENGINE, Role.ROUTER, Role.THROTTLER, Role.GATEWAY, Role.TELEMETRY, Role.SUPERVISOR)
+    assert told == [Send(role, state) for role in everyone]
     day.waits(60 * SECOND).says()
     rows = [row for row in day.take_rows() if row.event_type is EventType.ARMED]
     assert [row.reason for row in rows] == [state.reason]

@@ -189,27 +189,35 @@ def test_pair_ids_count_up_over_all_symbols() -> None:
 # --- cycles ----------------------------------------------------------------------------------------------------------
 
 
+def test_an_idle_engine_evaluates_every_batch_as_it_comes() -> None:
+    book = armed().hears(tops(narrow(7))).hears(tops(wide(2), wide(0))).hears(tops(wide(1)))
+    assert signals(book) == [C, A, B]
+
+
 def test_a_busy_engine_waits_for_the_cycle_and_then_uses_the_latest_values_first_come_first_served() -> None:
-    book = armed().hears(tops(narrow(7)))
-    book.hears(tops(wide(2), wide(0))).hears(tops(wide(1), narrow(2), wide(0)))
+    book = armed(symbols_per_cycle_max=2).hears(tops(narrow(7), narrow(6), wide(2), wide(0)))
+    book.hears(tops(wide(1), narrow(2), wide(0)))
     assert signals(book) == []
     assert book.core.next_deadline() == CYCLE
     book.waits(CYCLE - 1)
     assert signals(book) == []
     book.waits(1)
-    assert signals(book) == [A, B]
+    assert signals(book) == [A]
+    book.waits(CYCLE)
+    assert signals(book) == [B]
 
 
 def test_each_symbol_is_evaluated_once_a_cycle_however_often_it_changed() -> None:
-    book = armed().hears(tops(narrow(7)))
+    book = armed(symbols_per_cycle_max=1).hears(tops(narrow(7), narrow(0)))
     for _ in range(5):
         book.hears(tops(narrow(0), narrow(1)))
-    book.waits(CYCLE)
+    book.waits(2 * CYCLE)
     assert counts(book).evaluated == 3
 
 
 def test_a_late_message_runs_the_cycle_that_its_timer_has_missed() -> None:
-    book = armed().hears(tops(narrow(7))).hears(tops(wide(0)))
+    book = armed(symbols_per_cycle_max=1).hears(tops(narrow(7), wide(0)))
+    assert signals(book) == []
     book.mono = 13 * MS
     book.hears(AttemptStarted(C, "x"))
     assert signals(book) == [A]
@@ -397,12 +405,11 @@ def test_a_first_opportunity_is_never_delayed() -> None:
     ids=["price", "size", "no quote"],
 )
 def test_falling_back_arms_the_cooldown_and_the_returning_edge_waits_for_its_end(record: bytes, reason: str) -> None:
-    book = armed().hears(tops(wide(0))).hears(SignalDropped(A, "THROTTLE_WINDOW", Nanos(0))).waits(CYCLE)
+    book = armed().waits(CYCLE).hears(tops(wide(0)))
     book.take_rows()
-    book.hears(SignalDropped(A, "THROTTLE_WINDOW", Nanos(0)))
     signals(book)
-    book.hears(tops(record)).waits(CYCLE)
     fell_back_at = book.mono
+    book.hears(tops(record)).hears(SignalDropped(A, "THROTTLE_WINDOW", Nanos(0)))
     (row,) = rows(book, EventType.COOLDOWN_ARMED)
     assert (row.symbol, row.reason) == (A, reason)
     assert row.message_text == f"COOLDOWN_ARMED sym={A} dur=100 reason={reason}"

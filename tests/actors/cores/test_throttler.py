@@ -19,6 +19,7 @@ from actors.messages.throttle import (
     EntriesPaused,
     EntryDenied,
     EntryGranted,
+    EntryLent,
     QueryGranted,
     RecentSends,
     RequestEntry,
@@ -360,6 +361,52 @@ def test_figures_show_the_window_as_it_stands() -> None:
     assert shown == WindowCounted(4, 1, 5, 4, 0, 0, 0, False, Nanos(0), None)
 
 
+# --- lending ahead ---
+
+
+def lent(playbook: Playbook) -> list[EntryLent]:
+    return [send.message for send in playbook.take_sends() if isinstance(send.message, EntryLent)]
+
+
+def lender() -> Playbook:
+    return Playbook(ThrottlerCore(replace(SETTINGS, lend_ahead=True)))
+
+
+def test_a_slot_is_lent_once_armed_and_renewed_under_its_number() -> None:
+    playbook = lender()
+    assert lent(playbook.waits(SECOND)) == []
+    (first,) = lent(playbook.hears(trading(armed=True)))
+    assert first.expires == playbook.mono + SETTINGS.grant_ttl_ns
+    (renewed,) = lent(playbook.waits(SETTINGS.grant_ttl_ns // 2))
+    assert renewed == EntryLent(first.grant_id, Nanos(playbook.mono + SETTINGS.grant_ttl_ns))
+
+
+def test_a_disarmed_throttler_lets_the_loan_run_out() -> None:
+    playbook = lender().hears(trading(armed=True)).hears(trading(armed=False))
+    playbook.take_sends()
+    assert lent(playbook.waits(SECOND)) == []
+    assert playbook.core._held == {}
+
+
+@pytest.mark.parametrize(("sends", "lends"), [(0, True), (1, True), (2, False), (5, False)])
+def test_a_slot_is_lent_only_while_an_entry_would_be_granted(sends: int, lends: bool) -> None:
+    playbook = busy(sends, lend_ahead=True).hears(trading(armed=True))
+    assert bool(lent(playbook)) is lends
+
+
+def test_a_loan_that_was_used_is_followed_by_a_new_one_when_the_window_allows() -> None:
+    playbook = lender()
+    (first,) = lent(playbook.hears(trading(armed=True)))
+    (second,) = lent(playbook.hears(SlotUsed(first.grant_id, OrderKind.ENTRY, Nanos(0), Nanos(0), overload=False)))
+    assert second.grant_id > first.grant_id
+    assert lent(playbook.hears(SlotUsed(second.grant_id, OrderKind.ENTRY, Nanos(0), Nanos(0), overload=False))) == []
+
+
+def test_while_a_hedge_waits_nothing_is_lent() -> None:
+    playbook = busy(5, lend_ahead=True).hears(trading(armed=True)).hears(hedge("h1"))
+    assert lent(playbook) == []
+
+
 # --- whatever happens ---
 
 STEPS = st.lists(
@@ -376,8 +423,10 @@ STEPS = st.lists(
 class GatewayModel:
     """Calls at any time while a grant holds, reports late, returns some; keeps when each call was made."""
 
-    def __init__(self) -> None:
-        self.core = ThrottlerCore(SETTINGS)
+    def __init__(self, lends: bool = False) -> None:
+        self.core = ThrottlerCore(replace(SETTINGS, lend_ahead=lends))
+        self.loan: EntryLent | None = None
+        self.loan_used = 0
         self.now = 0
         self.sent: list[int] = []
         self.waits_ns: list[int] = []
@@ -391,8 +440,17 @@ class GatewayModel:
         name = f"{what}{index}"
         if what in ("cancel", "hedge"):
             self.asked[name] = self.now
+        if what == "entry" and self.loan is not None and self.now < self.loan.expires:
+            self._use_loan(self.loan)
+            return
         message: Any = {"cancel": cancel, "hedge": hedge}.get(what, RequestEntry)(name)
         self._hear(message)
+
+    def _use_loan(self, loan: EntryLent) -> None:
+        """As Router, PairManager and Gateway do: no asking, the call before the loan's end or never."""
+        self.loan, self.loan_used = None, loan.grant_id
+        if self.now + self.delay_ns < loan.expires:
+            self._plan(self.delay_ns, loan.grant_id)
 
     def run_until(self, end: int) -> None:
         while True:
@@ -429,6 +487,8 @@ class GatewayModel:
             if not isinstance(effect, Send):
                 continue
             match effect.message:
+                case EntryLent():
+                    self.loan = effect.message if effect.message.grant_id != self.loan_used else self.loan
                 case EntryGranted(grant_id=grant_id):
                     assert self.core._free(Nanos(self.now)) >= SETTINGS.reserve
                     if self.returns:
@@ -454,11 +514,26 @@ def test_no_second_ever_sees_more_than_five_calls_and_nothing_urgent_is_lost(ste
     assert gateway.asked == {}
 
 
+@settings(max_examples=100, deadline=None)
+@given(STEPS)
+def test_lending_ahead_keeps_the_window_too(steps: list[Any]) -> None:
+    gateway = GatewayModel(lends=True)
+    gateway._hear(trading(armed=True))
+    for index, step in enumerate(steps):
+        gateway.step(index, *step)
+    gateway._hear(trading(armed=False))
+    gateway.run_until(gateway.now + 60 * SECOND)
+    for first, sixth in zip(gateway.sent, gateway.sent[SETTINGS.orders_max :], strict=False):
+        assert sixth - first >= SECOND
+    assert gateway.asked == {}
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(0, 300), max_size=60), st.integers(0, 2_000))
-def test_a_hedge_among_entries_never_waits(gaps: list[int], at_ms: int) -> None:
+@given(st.booleans(), st.lists(st.integers(0, 300), max_size=60), st.integers(0, 2_000))
+def test_a_hedge_among_entries_never_waits(lends: bool, gaps: list[int], at_ms: int) -> None:
     """Entries leave the reserve alone, so the first two urgent commands of a window find it."""
-    gateway = GatewayModel()
+    gateway = GatewayModel(lends)
+    gateway._hear(trading(armed=True))
     for index, gap in enumerate(gaps):
         gateway.step(index, "entry", gap, 20, 20)
     gateway.run_until(gateway.now + at_ms * MS)

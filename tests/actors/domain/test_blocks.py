@@ -43,4 +43,4 @@ def test_a_block_without_an_end_has_no_time_to_look_again() -> None:
 
 
 def test_every_cause_has_a_refusal_of_the_contract() -> None:
-    assert {cause.refusal for cause in Block} == {"MUTED", "FROZEN", "RISK_REJECT_SPIKE"}
+    assert {cause.refusal for cause in Block} == {"MUTED", "FROZEN", "RISK_REJECT_SPIKE", "RISK_OVERLOAD"}

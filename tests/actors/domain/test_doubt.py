@@ -1,15 +1,17 @@
 """Doubt: what the broker's two lists prove about one order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from actors.domain.broker_codes import OrderRow
-from actors.domain.doubt import Proof, evidence
+from actors.domain.doubt import OrderRow, Proof, evidence, listed_fills, listed_open
 from actors.domain.order import OrderState, TrackedOrder
 from actors.messages.orders import OrderStyle
+from kiwoom.codes import tr
+from kiwoom.decode import Rows
 from kiwoom.market import SECOND, Nanos, Shares, Side, Venue, WallNanos, Won, midnight
-from tests.support.gateway_stage import HOUR, HYNIX, SAMSUNG, entry
+from tests.support.gateway_stage import HOUR, HYNIX, SAMSUNG, by_name, entry, open_row
 from tests.support.playbook import TEN_O_CLOCK
 
 SENT_AT = WallNanos(midnight(TEN_O_CLOCK) + 10 * HOUR + 30 * SECOND)
@@ -113,3 +115,17 @@ def test_a_price_zero_order_is_found_at_any_price() -> None:
         tracked, (), (row(price=71_000, cum_qty=2, fill_px=70_900),), is_taken=lambda _: False, asked=Nanos(9)
     )
     assert (proved.proof, proved.order_no, proved.fill_px) == (Proof.OVER, MINE, 70_900)
+
+
+@pytest.mark.parametrize(("read", "form"), [(listed_open, tr.OPEN_ORDERS), (listed_fills, tr.EXECUTIONS)])
+def test_both_lists_read_alike(read: Callable[[Rows, Venue], tuple[OrderRow, ...]], form: tr.Tr) -> None:
+    listed = by_name(form.fields, open_row("101", qty=2, leaves=1, cum=1, px=69_900, time="10:00:30"))
+    cancel = by_name(form.fields, open_row("102", kind="매수취소"))
+    strange = by_name(form.fields, open_row("103", kind="?"))
+    expected = row(venue=Venue.NXT, leaves_qty=1, cum_qty=1, fill_px=69_900)
+    assert read((listed, cancel, strange), Venue.NXT) == (expected,)
+
+
+def test_a_row_of_open_orders_that_names_its_venue_is_believed() -> None:
+    listed = by_name(tr.OPEN_ORDERS.fields, open_row("101", qty=2) | {"거래소구분": "2"})
+    assert [each.venue for each in listed_open((listed,), Venue.KRX)] == [Venue.NXT]
