@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from PyQt5 import sip
 from PyQt5.QtCore import QCoreApplication, QSocketNotifier, Qt, QTimer
 
 from kiwoom.adapter import ControlAdapter, FeedTarget
@@ -105,12 +106,17 @@ class ControlThread:
             return self._quotes.take_repeats(shard)
 
     def stop(self) -> None:
-        """End the event loop and wait for the thread."""
+        """End the event loop and wait for the thread.
+
+        The pair that wakes the actor stays open and silent: Thespian watches it until the process has ended, and would
+        spin on a descriptor that is closed or readable.
+        """
         self._stopping = True
         _poke(self._from_actor)
         self._thread.join(timeout=5)
-        for end in (self._to_thread, self._from_actor, self._to_actor, self._from_thread):
+        for end in (self._to_thread, self._from_actor):
             end.close()
+        _drain(self._to_actor)
 
     # --- the thread's side ------------------------------------------------------------------------------------------
 
@@ -130,6 +136,8 @@ class ControlThread:
         self._unfollow()
         self._timer.stop()
         self._timer = None
+        # Here, on the thread that made it: left to PyQt's clean-up on the main thread it would crash the process's end.
+        sip.delete(application)
 
     def _on_calls(self, control: ControlPort, application: QCoreApplication) -> None:
         _drain(self._to_thread)
