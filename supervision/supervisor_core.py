@@ -188,9 +188,7 @@ class SupervisorCore:
         if self._stop_asked_at is not None:
             orders.extend(self._count_pairs(now))
         if self._orphaned_at is not None and self._stage is not Stage.STOPPED:
-            if self._is_flat() or now.mono - self._orphaned_at > ORPHANED_FLAT_NS:
-                orders.extend(self._stop())
-                orders.append(EndSystem())
+            orders.extend(self._end_orphaned(now, self._orphaned_at))
         return tuple(orders)
 
     def status(self) -> MachineStatus:
@@ -296,6 +294,10 @@ class SupervisorCore:
         """The Router's word, which follows whatever it was told before."""
         router = (Role.ROUTER.value, 0)
         return (TellChild(router, CountPairs(now.mono)),) if router in self._children else ()
+
+    def _end_orphaned(self, now: Now, since: Nanos) -> tuple[Order, ...]:
+        late = now.mono - since > ORPHANED_FLAT_NS
+        return (*self._stop(), EndSystem()) if late or self._is_flat() else ()
 
     def _is_flat(self) -> bool:
         """By the Router, and by the journal: a Router that was started again may have forgotten a pair."""
