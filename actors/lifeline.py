@@ -4,9 +4,20 @@ However the launcher dies (Ctrl-C, kill, kill -9, power), the operating system c
 for that; it costs nothing while the launcher lives.
 """
 
+import signal
 import socket
 import threading
 from collections.abc import Callable
+
+CRASHES = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL")
+
+
+def let_crashes_end_us() -> None:
+    """A crash ends the process at once. Thespian's handlers would return to the instruction that crashed, for ever."""
+    for name in CRASHES:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def hold_lifeline(port: int, on_broken: Callable[[], None]) -> None:

@@ -31,7 +31,7 @@ from thespian.actors import (
 from actors.clock import HostClock
 from actors.core import Core
 from actors.effects import Call, Effects, Record, Role, Send
-from actors.lifeline import hold_lifeline
+from actors.lifeline import hold_lifeline, let_crashes_end_us
 from actors.messages.journal import Row, RowsPosted
 from actors.messages.supervision import ActorFailed, Enlist, Enlisted, Ping, Pong
 from kiwoom.control import ControlCall
@@ -201,6 +201,8 @@ class Shell(Actor):  # type: ignore[misc]
         self.name, self.index = enlist.name, enlist.index
         self.clock = HostClock(enlist.clock.wall_offset_ns)
         self.core = self.make_core(enlist.settings)
+        if enlist.lifeline_port:
+            let_crashes_end_us()
         hold_lifeline(enlist.lifeline_port, self._orphaned)
         self.enlisted()
         self.post(Send(Role.SUPERVISOR, Enlisted(self.name, self.index, os.getpid())))

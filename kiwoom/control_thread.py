@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from PyQt5 import sip
 from PyQt5.QtCore import (
     QCoreApplication,
     QSocketNotifier,
@@ -125,12 +126,17 @@ class ControlThread:
             return self._quotes.take_repeats(shard)
 
     def stop(self) -> None:
-        """End the event loop and wait for the thread."""
+        """End the event loop and wait for the thread.
+
+        The pair that wakes the actor stays open and silent: Thespian watches it until the process has ended, and would
+        spin on a descriptor that is closed or readable.
+        """
         self._stopping = True
         _poke(self._from_actor)
         self._thread.join(timeout=5)
-        for end in (self._to_thread, self._from_actor, self._to_actor, self._from_thread):
+        for end in (self._to_thread, self._from_actor):
             end.close()
+        _drain(self._to_actor)
 
     # --- the thread's side ------------------------------------------------------------------------------------------
 
@@ -141,6 +147,8 @@ class ControlThread:
             try:
                 self._live()
             finally:
+                # Left to PyQt's clean-up on the main thread it would crash the process's end.
+                sip.delete(self._application)
                 del self._application
         except Exception:
             # As text: a traceback would keep the control alive beyond its thread.

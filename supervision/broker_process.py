@@ -10,14 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from config.reader import LoadedConfig
+from config.reader import SHIPPED, LoadedConfig
 from kiwoom.market import Market, Venue
-from supervision.session import StartError
+from kiwoom.simulated.setup_file import SetupError, build_broker, read_scenario, setup_from
+from supervision.session import InputError, StartError
 
+SCENARIOS = SHIPPED / "scenarios"
 READY_S = 30.0
-STOP_S = 10.0
+STOP_S = 40.0
+"""It serves a client that is still there for 30 s at most."""
 PAPER_ACCOUNT = "8012345610"
 """Ten digits with the suffix of a stock account; it exists only inside the simulated broker."""
+
+
+PAPER_KEYS = ("latency.", "faults.", "broker.", "holdings:", "cash_krw:")
+"""What the broker calls as the configuration does, within its section `paper`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,23 @@ def setup_of(loaded: LoadedConfig, files: BrokerFiles, wall_offset_ns: int, tax_
         "faults": dict(config.paper.faults),
         "broker": dict(config.paper.broker),
     }
+
+
+def check_setup(setup: dict[str, Any], start_wall: int) -> None:
+    """Build the broker once for trial, so that what is wrong with it is known before anything starts.
+
+    Raises InputError with the broker's own words.
+    """
+    path = Path(setup["scenario"])
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in SCENARIOS.glob("*.yaml")))
+        raise InputError(f"paper.scenario: {path} is no file; allowed: {known}, or the path of a .yaml file")
+    try:
+        checked = setup_from(setup)
+        build_broker(checked, read_scenario(checked), start_wall)
+    except SetupError as fault:
+        words = str(fault)
+        raise InputError(f"paper.{words}" if words.startswith(PAPER_KEYS) else words) from fault
 
 
 def tax_rates(loaded: LoadedConfig, day: Any) -> dict[str, int]:

@@ -26,7 +26,7 @@ from actors.pair_manager import PairManager
 from actors.router import Router
 from actors.session_state import SessionState
 from actors.spread_engine import SpreadEngine
-from actors.telemetry import Telemetry
+from actors.telemetry import Telemetry, TelemetrySetup
 from actors.throttler import Throttler
 from config.reader import LoadedConfig
 from config.schema import Config
@@ -60,6 +60,8 @@ class RunIdentity:
     control: Any
     """Handed to the cast's own Gateway, which makes its control from it."""
     servers: tuple[str, ...]
+    metrics_port: int
+    version: str
 
 
 def symbol_map_of(loaded: LoadedConfig) -> SymbolMap:
@@ -86,7 +88,13 @@ def cast_of(loaded: LoadedConfig, identity: RunIdentity) -> tuple[ChildSpec, ...
             Role.TELEMETRY,
             0,
             Telemetry,
-            TelemetrySettings(len(symbols.screens), config.orders_per_sec),
+            TelemetrySetup(
+                TelemetrySettings(len(symbols.screens), config.orders_per_sec),
+                config.telemetry.prometheus.host,
+                identity.metrics_port,
+                identity.version,
+                identity.mode,
+            ),
             needed=False,
         ),
         ChildSpec(Role.SESSION_STATE, 0, SessionState, _session(config, identity)),

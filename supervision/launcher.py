@@ -23,7 +23,7 @@ from config.reader import ConfigErrors, LoadedConfig, load
 from kiwoom.market import SECOND
 from supervision.client import MachineClient, NoAnswerError
 from supervision.running import AlreadyRunningError, RunningMachine, running_machines
-from supervision.session import Exit, StartError
+from supervision.session import Exit, InputError, StartError
 
 SHIPPED_CONFIG = Path(__file__).resolve().parent.parent / "config" / "config.yaml"
 
@@ -44,10 +44,6 @@ class Mode(Enum):
     PAPER = "paper"
     OBSERVE = "observe"
     REAL = "real"
-
-
-class InputError(Exception):
-    """Something the user gave is wrong; each line of the message is one fault and says what is allowed."""
 
 
 ConfigArgument = Annotated[
@@ -112,7 +108,7 @@ def run(
 
     Exit codes: 0 flat, 2 bad input, 3 ended not flat, 4 safe state, 5 could not start.
     """
-    from supervision.paper import RunOptions, run_machine
+    from supervision.run import RunOptions, run_machine
 
     del headless
     options = [*(sets or [])]

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from actors.clock import HostClock
 from actors.domain.tally import DayTally
-from actors.journal import iso_kst
+from actors.journal import iso_kst, read_events, row_of
 from actors.messages.supervision import MachineStatus
 from config.reader import LoadedConfig
 from dashboards.report.audit import Finding, audit
@@ -49,6 +48,14 @@ def program_version() -> str:
         return version("krx-nxt-arb")
     except PackageNotFoundError:
         return "unknown"
+
+
+def pairs_open_in(journal: Path) -> int:
+    """How many admitted pairs the journal shows without an end, now."""
+    day = DayTally()
+    for event in read_events(journal):
+        day.add(row_of(event))
+    return day.live
 
 
 def write_results(ending: Ending) -> Results:
@@ -116,18 +123,23 @@ def print_results(results: Results) -> None:
     """The session in a few lines, on stdout."""
     out = Console(highlight=False)
     pairs, pnl, latency = results.report["pairs"], results.report["pnl_krw"], results.report["latency_ms"]
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_row(
-        "pairs",
-        f"{pairs['done']} done ({pairs['done_sell_first']} sold first, {pairs['done_buy_first']} bought first),"
-        f" {pairs['missed']} missed, {pairs['rejected']} rejected, {pairs['partial_entries']} partly filled entries,"
-        f" {pairs['escalated']} escalated, {pairs['unhedged']} unhedged",
+    lines: list[tuple[str, str]] = []
+    lines.append(
+        (
+            "pairs",
+            f"{pairs['done']} done ({pairs['done_sell_first']} sold first, {pairs['done_buy_first']} bought first),"
+            f" {pairs['missed']} missed, {pairs['rejected']} rejected,"
+            f" {pairs['partial_entries']} partly filled entries,"
+            f" {pairs['escalated']} escalated, {pairs['unhedged']} unhedged",
+        )
     )
-    table.add_row("signals", f"{pairs['signals']}, admitted {pairs['admitted']}")
-    table.add_row(
-        "result",
-        f"gross {pnl['gross']:+,}  fees -{pnl['fees']:,}  tax -{pnl['tax']:,}  [bold]net {pnl['net']:+,} won[/bold]"
-        f"  ({results.report['net_bps']:+.2f} bps of what was bought)",
+    lines.append(("signals", f"{pairs['signals']}, admitted {pairs['admitted']}"))
+    lines.append(
+        (
+            "result",
+            f"gross {pnl['gross']:+,}  fees -{pnl['fees']:,}  tax -{pnl['tax']:,}  [bold]net {pnl['net']:+,} won[/bold]"
+            f"  ({results.report['net_bps']:+.2f} bps of what was bought)",
+        )
     )
     for name, words in (
         ("tick_to_signal", "tick to signal"),
@@ -136,13 +148,15 @@ def print_results(results: Results) -> None:
         ("unhedged", "unhedged"),
     ):
         line = latency[name]
-        table.add_row(words, f"p50 {line['p50']:.1f}  p95 {line['p95']:.1f}  p99 {line['p99']:.1f} ms  (n {line['n']})")
+        figures = f"p50 {line['p50']:.1f}  p95 {line['p95']:.1f}  p99 {line['p99']:.1f} ms  (n {line['n']})"
+        lines.append((words, figures))
     quotes = results.quotes
     counts = [sum(quotes[name].values()) for name in ("published", "received", "duplicate")]
-    table.add_row(
-        "quotes", f"{counts[0]:,} published = {counts[1]:,} new + {counts[2]:,} repeated + {quotes['lost']} lost"
+    lines.append(
+        ("quotes", f"{counts[0]:,} published = {counts[1]:,} new + {counts[2]:,} repeated + {quotes['lost']} lost")
     )
-    out.print(table)
+    for name, words in lines:
+        out.print(f"{name:<14}  {words}", soft_wrap=True)
     for finding in results.findings:
         mark = "[green]ok[/green]    " if finding.kept else "[bold red]BROKEN[/bold red]"
         out.print(f"{mark}  {finding.promise}: {finding.detail}", soft_wrap=True)

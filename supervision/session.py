@@ -2,7 +2,8 @@
 
 Order: locks, broker (paper), lifeline, actor system, Supervisor with the cast; then watch until the end of the
 window, of the duration, or Ctrl-C; then disarm, let the pairs finish, flatten what is left, end the feeds, stop the
-actors, stop the broker, write the results. Whatever happens in between, everything started is stopped.
+actors, stop the broker, write the results. Whatever happens in between, everything started is stopped
+(by `salvage.py` when the Supervisor is gone).
 """
 
 import signal
@@ -10,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import IntEnum
 from types import FrameType
 from typing import Any
@@ -22,6 +22,7 @@ from kiwoom.market import SECOND
 from supervision.child import Launch
 from supervision.status_line import StatusLine
 from supervision.supervisor import GLOBAL_NAME, Supervisor
+from supervision.system import ActorGoneError, ask, create, tell
 
 POLL_S = 0.25
 READY_S = 60.0
@@ -31,6 +32,9 @@ FINISH_S = 8.0
 FLATTEN_S = 12.0
 DRAIN_S = 10.0
 STOP_S = 10.0
+ANSWER_S = 2.0
+SILENT_S = 10.0
+"""A Supervisor that answered before and has not for so long is lost."""
 
 
 class Exit(IntEnum):
@@ -44,8 +48,16 @@ class Exit(IntEnum):
     NONE_RUNNING = 6
 
 
+class InputError(Exception):
+    """Something the user gave is wrong; each line of the message is one fault and says what is allowed."""
+
+
 class StartError(Exception):
     """The machine could not start. The message says why and what to do."""
+
+
+class SupervisorLostError(Exception):
+    """The Supervisor died or answers no more: nobody can be told anything. The message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +103,24 @@ class Session:
         self._interrupts = interrupts
         self._clock = HostClock(plan.launch.clock.wall_offset_ns)
         self._supervisor: Any = None
+        self._answered_at: int | None = None
         self.last: MachineStatus | None = None
 
     def run(self) -> None:
-        """Start the cast and return once the machine has stopped. Raises StartError if it never came up."""
-        self._supervisor = self._system.createActor(Supervisor, globalName=GLOBAL_NAME)
-        self._system.tell(self._supervisor, self._plan.launch)
-        self._await_ready()
-        self._watch()
-        self._finish()
+        """Start the cast and return once the machine has stopped.
+
+        Raises StartError if it never came up, SupervisorLostError if its Supervisor went away.
+        """
+        try:
+            self._supervisor = create(self._system, Supervisor, GLOBAL_NAME)
+            tell(self._system, self._supervisor, self._plan.launch)
+            self._await_ready()
+            self._watch()
+            self._finish()
+        except ActorGoneError as fault:
+            if self.last is None:
+                raise StartError(f"the Supervisor did not start: {fault}") from fault
+            raise SupervisorLostError("the Supervisor died") from fault
 
     @property
     def safe_state(self) -> bool:
@@ -125,7 +146,7 @@ class Session:
             status = self._status()
             if status is not None and status.stage in ("safe", "stopping", "stopped"):
                 return
-            if status is not None and status.stop_asked and not _pairs_live(status):
+            if status is not None and status.stop_asked:
                 return
             time.sleep(POLL_S)
 
@@ -133,27 +154,30 @@ class Session:
         """Disarm, finish, flatten, end the feeds, stop."""
         asked = self._interrupts.count
         self._operate(Command.STOP)
-        finished = self._wait(lambda s: not _pairs_live(s) or self._interrupts.count > asked, FINISH_S)
-        if not finished or self._interrupts.count > asked:
+        self._wait(lambda status: _is_flat(status) or self._interrupts.count > asked, FINISH_S)
+        if self.last is None or not _is_flat(self.last) or _left_open(self.last):
             self._line.say("closing what is open now")
             self._operate(Command.FLATTEN)
-            self._wait(lambda s: not _pairs_live(s), FLATTEN_S)
+            self._wait(_is_flat, FLATTEN_S)
         self._operate(Command.UNREGISTER_FEEDS)
-        self._wait(lambda s: s.feeds_ended, DRAIN_S)
+        self._wait(lambda status: status.feeds_ended, DRAIN_S)
         ended = self.last
-        self._system.tell(self._supervisor, Shutdown("the run is over"))
-        self._wait(lambda s: s.stage == "stopped", STOP_S)
+        self._tell(Shutdown("the run is over"))
+        self._wait(lambda status: status.stage == "stopped", STOP_S)
         self.last = ended
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _status(self) -> MachineStatus | None:
-        answer = self._system.ask(self._supervisor, AskStatus(), timedelta(seconds=2))
+        """The machine now, or None if there is no answer yet."""
+        answer = ask(self._system, self._supervisor, AskStatus(), ANSWER_S)
+        now = self._clock.now()
         if isinstance(answer, MachineStatus):
-            self.last = answer
-            now = self._clock.now()
+            self.last, self._answered_at = answer, now.mono
             self._line.show(answer, now.mono, now.wall)
             return answer
+        if self._answered_at is not None and now.mono - self._answered_at > SILENT_S * SECOND:
+            raise SupervisorLostError(f"the Supervisor has not answered for {SILENT_S:.0f} s")
         return None
 
     def _wait(self, done: Callable[[MachineStatus], bool], seconds: float) -> bool:
@@ -166,8 +190,17 @@ class Session:
         return False
 
     def _operate(self, command: Command) -> None:
-        self._system.tell(self._supervisor, Operate(OperatorCommand(command)))
+        self._tell(Operate(OperatorCommand(command)))
+
+    def _tell(self, message: object) -> None:
+        tell(self._system, self._supervisor, message)
 
 
-def _pairs_live(status: MachineStatus) -> bool:
-    return status.figures is not None and status.figures.pairs_live > 0
+def _is_flat(status: MachineStatus) -> bool:
+    """Nothing is under way: by the Router since it was told to stop, and by the journal."""
+    return status.open_pairs == 0 and (status.figures is None or not status.figures.pairs_live)
+
+
+def _left_open(status: MachineStatus) -> bool:
+    """A pair ended unhedged: Flatten gives it another try."""
+    return status.figures is not None and status.figures.open_qty > 0

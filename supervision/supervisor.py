@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -65,7 +66,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         elif self._core is None or isinstance(message, (ActorExitRequest, PoisonMessage)):
             return
         elif isinstance(message, AskStatus):
-            self.send(sender, self._core.status())
+            self.send(sender, replace(self._core.status(), supervisor_pid=os.getpid()))
         elif isinstance(message, ChildActorExited):
             for address, key, incarnation in self._incarnations:
                 if address == message.childAddress:

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from actors.effects import Record, Role
 from actors.messages.journal import EventType, Row
+from actors.messages.pairs import CountPairs, PairsCounted
 from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
 from actors.messages.supervision import (
     ActorFailed,
@@ -90,7 +91,18 @@ class LauncherGone:
     """The process that started the machine exists no more."""
 
 
-Heard = Enlisted | Pong | ActorFailed | ChildGone | LauncherGone | TradingState | MachineFigures | Operate | Shutdown
+Heard = (
+    Enlisted
+    | Pong
+    | ActorFailed
+    | ChildGone
+    | LauncherGone
+    | TradingState
+    | MachineFigures
+    | PairsCounted
+    | Operate
+    | Shutdown
+)
 
 
 @dataclass(slots=True)
@@ -115,7 +127,8 @@ class SupervisorCore:
         self._figures: MachineFigures | None = None
         self._next_ping: Nanos | None = None
         self._orphaned_at: Nanos | None = None
-        self._stop_asked = False
+        self._stop_asked_at: Nanos | None = None
+        self._open_pairs: int | None = None
 
     # --- the life of the machine ------------------------------------------------------------------------------------
 
@@ -136,15 +149,19 @@ class SupervisorCore:
                 return self._on_gone(message, now)
             case LauncherGone():
                 self._orphaned_at = now.mono
-                return self._operate(OperatorCommand(Command.FLATTEN))
+                return self._operate(OperatorCommand(Command.FLATTEN), now)
             case TradingState():
                 self._trading = message
                 return ()
             case MachineFigures():
                 self._figures = message
                 return ()
+            case PairsCounted():
+                if self._stop_asked_at is not None and message.asked >= self._stop_asked_at:
+                    self._open_pairs = None if message.admitting else message.open_pairs
+                return ()
             case Operate():
-                return self._operate(message.command)
+                return self._operate(message.command, now)
             case Shutdown():
                 return self._stop()
             case _:
@@ -168,25 +185,25 @@ class SupervisorCore:
                 orders.append(KillChild(key, child.pid))
             elif child.up:
                 orders.append(TellChild(key, Ping(now.mono)))
+        if self._stop_asked_at is not None:
+            orders.extend(self._count_pairs(now))
         if self._orphaned_at is not None and self._stage is not Stage.STOPPED:
-            flat = self._figures is not None and not self._figures.pairs_live
-            if flat or now.mono - self._orphaned_at > ORPHANED_FLAT_NS:
-                orders.extend(self._stop())
-                orders.append(EndSystem())
+            orders.extend(self._end_orphaned(now, self._orphaned_at))
         return tuple(orders)
 
     def status(self) -> MachineStatus:
         return MachineStatus(
             stage=self._stage.value,
             actors=tuple(
-                ActorStatus(child.spec.role.value, child.spec.index, child.up, len(child.restarts))
+                ActorStatus(child.spec.role.value, child.spec.index, child.up, len(child.restarts), child.pid)
                 for child in self._children.values()
             ),
             trading=self._trading,
             figures=self._figures,
             feeds_ended=self._figures is not None and self._figures.final,
-            stop_asked=self._stop_asked,
+            stop_asked=self._stop_asked_at is not None,
             problem=self._problem,
+            open_pairs=self._open_pairs,
         )
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -249,7 +266,7 @@ class SupervisorCore:
         return (
             *again,
             Record(self._row(EventType.SAFE_STATE, child, now, self._problem, ())),
-            *self._operate(OperatorCommand(Command.FLATTEN)),
+            *self._operate(OperatorCommand(Command.FLATTEN), now),
         )
 
     def _tell_who_is_down(self) -> tuple[Order, ...]:
@@ -260,15 +277,31 @@ class SupervisorCore:
             if key in self._children and self._children[key].up
         )
 
-    def _operate(self, command: OperatorCommand) -> tuple[Order, ...]:
+    def _operate(self, command: OperatorCommand, now: Now) -> tuple[Order, ...]:
         if self._stage is Stage.SAFE and command.command is Command.ARM:
             return ()
-        self._stop_asked |= command.command in (Command.STOP, Command.FLATTEN)
-        return tuple(
+        told = tuple(
             TellChild(key, command)
             for key in ((Role.SESSION_STATE.value, 0), (Role.ROUTER.value, 0))
             if key in self._children
         )
+        if command.command not in (Command.STOP, Command.FLATTEN):
+            return told
+        self._stop_asked_at, self._open_pairs = now.mono, None
+        return (*told, *self._count_pairs(now))
+
+    def _count_pairs(self, now: Now) -> tuple[Order, ...]:
+        """The Router's word, which follows whatever it was told before."""
+        router = (Role.ROUTER.value, 0)
+        return (TellChild(router, CountPairs(now.mono)),) if router in self._children else ()
+
+    def _end_orphaned(self, now: Now, since: Nanos) -> tuple[Order, ...]:
+        late = now.mono - since > ORPHANED_FLAT_NS
+        return (*self._stop(), EndSystem()) if late or self._is_flat() else ()
+
+    def _is_flat(self) -> bool:
+        """By the Router, and by the journal: a Router that was started again may have forgotten a pair."""
+        return self._open_pairs == 0 and (self._figures is None or not self._figures.pairs_live)
 
     def _stop(self) -> tuple[Order, ...]:
         if self._stage in (Stage.STOPPING, Stage.STOPPED):

@@ -6,10 +6,12 @@ see THESPIAN.md. Processes are spawned on every platform, as on Windows: threads
 
 import os
 import socket
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from thespian.actors import ActorSystem
+from thespian.actors import ActorSystem, ActorSystemException
 
 from supervision import loopback
 
@@ -35,12 +37,46 @@ def attach(admin_port: int) -> Any:
     return ActorSystem("multiprocTCPBase", capabilities, logDefs=QUIET, transientUnique=True)
 
 
-def refuse_taken_port(port: int) -> None:
-    """Raises OSError if something listens on the loopback's `port` (or it may not be used)."""
+class ActorGoneError(Exception):
+    """The actor that was asked or told exists no more, or its system does not work."""
+
+
+def ask(system: Any, actor: Any, message: object, seconds: float) -> Any:
+    """The answer, or None if none came in time. Raises ActorGoneError."""
+    try:
+        return system.ask(actor, message, timedelta(seconds=seconds))
+    except (ActorSystemException, OSError) as fault:
+        raise ActorGoneError(str(fault)) from fault
+
+
+def tell(system: Any, actor: Any, message: object) -> None:
+    """Raises ActorGoneError."""
+    try:
+        system.tell(actor, message)
+    except (ActorSystemException, OSError) as fault:
+        raise ActorGoneError(str(fault)) from fault
+
+
+def create(system: Any, actor_class: type, global_name: str) -> Any:
+    """A new actor, or the one that has this name. Raises ActorGoneError."""
+    try:
+        return system.createActor(actor_class, globalName=global_name)
+    except (ActorSystemException, OSError) as fault:
+        raise ActorGoneError(str(fault)) from fault
+
+
+def end_system(system: Any) -> None:
+    """Shut it down. A system that is broken already ends as far as it can; nothing is raised."""
+    with suppress(ActorSystemException, OSError):
+        system.shutdown()
+
+
+def refuse_taken_port(port: int, host: str = "127.0.0.1") -> None:
+    """Raises OSError if something listens on `port` of `host` (or it may not be used)."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         if os.name == "posix":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
+        probe.bind((host, port))
 
 
 def free_port() -> int:

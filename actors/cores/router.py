@@ -25,6 +25,7 @@ from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
 from actors.messages.pairs import (
     AccountSnapshot,
     AdmissionRestored,
+    CountPairs,
     FlattenPair,
     LateFill,
     Leg,
@@ -33,6 +34,7 @@ from actors.messages.pairs import (
     PairAssigned,
     PairEnded,
     PairPlan,
+    PairsCounted,
     PairState,
     PositionChanged,
     StartPair,
@@ -96,6 +98,7 @@ RouterMessage = (
     | PairEnded
     | ActorsDown
     | AdmissionRestored
+    | CountPairs
 )
 
 
@@ -315,6 +318,10 @@ class RouterCore:
                 self._actors_down = message.names
             case AdmissionRestored():
                 return self._restore(message, now)
+            case CountPairs():
+                admitting = self._trading is not None and self._trading.armed
+                open_pairs = len(self._live) + len(self._rescues)
+                return [Send(Role.SUPERVISOR, PairsCounted(message.asked, open_pairs, admitting))]
             case _:
                 assert_never(message)
         return ()

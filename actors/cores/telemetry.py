@@ -3,21 +3,26 @@
 Nothing on the order path waits for it; if it is gone, trading goes on.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import assert_never
 
+from actors.domain import metrics
+from actors.domain.metrics import Sample
 from actors.domain.tally import DayTally, percentile
 from actors.effects import Effects, Role, Send
 from actors.messages.journal import RowsWritten
 from actors.messages.market_data import ShardCounted
-from actors.messages.session import TradingState
+from actors.messages.session import Phase, TradingState
 from actors.messages.spread import EngineCounted
 from actors.messages.telemetry import MachineFigures
 from actors.messages.throttle import WindowCounted
-from kiwoom.market import MS, Nanos, Now
+from kiwoom.market import MS, VENUES, Nanos, Now
 
 FIGURES_INTERVAL_NS = 500 * MS
+PHASE_NUMBERS = {Phase.UNKNOWN: 0, Phase.CLOSED: 1, Phase.RUNNING: 2, Phase.AUCTION: 3}
 LATENCY_SAMPLES = 1_000
 """The percentiles on the screen are over the last so many orders; the report's are over all."""
 
@@ -41,6 +46,8 @@ class TelemetryCore:
         self._day = DayTally()
         self._shards: dict[int, ShardCounted] = {}
         self._window: WindowCounted | None = None
+        self._engine: EngineCounted | None = None
+        self._trading: TradingState | None = None
         self._next_at: Nanos | None = None
 
     def handle(self, message: TelemetryMessage, now: Now) -> Effects:
@@ -54,8 +61,10 @@ class TelemetryCore:
                     return (Send(Role.SUPERVISOR, self._figures(now)),)
             case WindowCounted():
                 self._window = message
-            case EngineCounted() | TradingState():
-                pass  # for the desk and the metrics; the figures do not need them
+            case EngineCounted():
+                self._engine = message
+            case TradingState():
+                self._trading = message
             case _:
                 assert_never(message)
         if self._next_at is None:
@@ -70,6 +79,90 @@ class TelemetryCore:
             return ()
         self._next_at = None
         return (Send(Role.SUPERVISOR, self._figures(now)),)
+
+    # --- the metrics ------------------------------------------------------------------------------------------------
+
+    def samples(self) -> Iterator[Sample]:
+        """Every metric that has a value now. What has not been heard of yet is left out rather than shown as 0."""
+        yield from self._feed_samples()
+        yield from self._engine_samples()
+        yield from self._window_samples()
+        yield from self._pair_samples()
+        yield from self._latency_samples()
+        if self._trading is not None:
+            yield Sample(metrics.ARMED, value=int(self._trading.armed))
+            for venue, phase in zip(VENUES, self._trading.phases, strict=True):
+                yield Sample(metrics.PHASE, (venue.value,), PHASE_NUMBERS[phase])
+
+    def _feed_samples(self) -> Iterator[Sample]:
+        for number, shard in sorted(self._shards.items()):
+            for venue, changed, duplicate in zip(VENUES, shard.changed, shard.duplicate, strict=True):
+                yield Sample(metrics.QUOTES, (venue.value, str(number)), changed)
+                yield Sample(metrics.DUPLICATES, (venue.value, str(number)), duplicate)
+            yield Sample(metrics.BATCHES, (str(number),), shard.batches)
+
+    def _engine_samples(self) -> Iterator[Sample]:
+        yield Sample(metrics.SIGNALS, value=self._day.signals)
+        engine = self._engine
+        if engine is None:
+            return
+        yield Sample(metrics.CANDIDATES, ("eligible",), engine.eligible)
+        yield Sample(metrics.CANDIDATES, ("below_threshold",), engine.below_threshold)
+        yield Sample(metrics.CANDIDATES, ("too_small",), engine.too_small)
+        yield Sample(metrics.DEFERRALS, value=engine.cooldown_deferrals)
+        yield Sample(metrics.FLIP_FLOPS, value=engine.flip_flops)
+
+    def _window_samples(self) -> Iterator[Sample]:
+        yield Sample(metrics.WINDOW_LIMIT, value=self._settings.order_window_limit)
+        window = self._window
+        if window is None:
+            return
+        yield Sample(metrics.WINDOW_USED, value=window.used)
+        yield Sample(metrics.TOKENS_FREE, value=window.free)
+        yield Sample(metrics.QUERIES, value=window.queries_total)
+        yield Sample(metrics.AUTO_PAUSE, value=int(window.paused))
+
+    def _pair_samples(self) -> Iterator[Sample]:
+        day = self._day
+        yield Sample(metrics.PAIRS_LIVE, value=day.live)
+        for outcome, count in (
+            ("done", day.done),
+            ("missed", day.ended_in("ENTRY_MISSED")),
+            ("rejected", day.ended_in("ENTRY_REJECTED")),
+            ("flattened", day.flattened),
+            ("unhedged", day.unhedged),
+        ):
+            yield Sample(metrics.PAIRS, (outcome,), count)
+        yield Sample(metrics.HEDGE_TIMEOUTS, value=day.hedge_timeouts)
+        for reason, count in sorted(day.not_admitted.items()):
+            yield Sample(metrics.DENIED, (reason,), count)
+        for reason, count in sorted(day.refusals.items()):
+            yield Sample(metrics.ORDERS_REFUSED, (reason,), count)
+        sources: Counter[str] = Counter()
+        for words, count in day.rejects.items():
+            sources[words.partition(":")[0]] += count
+        for source, count in sorted(sources.items()):
+            yield Sample(metrics.ORDER_REJECTS, (source,), count)
+        money = day.money
+        for component, won in (("gross", money.gross), ("fees", money.fees), ("taxes", money.tax), ("net", money.net)):
+            yield Sample(metrics.PNL, (component,), won)
+        yield Sample(metrics.POSITION, value=sum(abs(qty) for qty in day.open_qty.values()))
+
+    def _latency_samples(self) -> Iterator[Sample]:
+        """Over all orders of the day, as histograms must be."""
+        day = self._day
+        signalled = [(pair, pair.signal_at) for pair in day.pairs.values() if pair.signal_at is not None]
+        entered = [(pair, at, day.orders[pair.entry_order].sent) for pair, at in signalled if pair.entry_order]
+        for metric, samples in (
+            (metrics.TICK_TO_SIGNAL, [at - pair.cause_at for pair, at in signalled]),
+            (metrics.SIGNAL_TO_SEND, [sent - at for _, at, sent in entered]),
+            (metrics.TICK_TO_SEND, [sent - pair.cause_at for pair, _, sent in entered]),
+            (metrics.SEND_TO_ACK, [order.acked - order.sent for order in day.orders.values() if order.acked]),
+            (metrics.UNHEDGED, [p.unhedged_ms * MS for p in day.pairs.values() if p.unhedged_ms is not None]),
+        ):
+            yield Sample(metric, samples_ns=samples)
+
+    # --- the figures ------------------------------------------------------------------------------------------------
 
     def _feed_ended(self) -> bool:
         return len(self._shards) == self._settings.shards and all(shard.final for shard in self._shards.values())

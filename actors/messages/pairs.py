@@ -2,8 +2,8 @@
 
 Router -> PairManager: StartPair, FlattenPair. PairManager -> Router: PairAdvanced, PairEnded.
 Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded.
-Router -> Gateway: PairAssigned.
-Supervisor -> Router (a restarted one): AdmissionRestored.
+Router -> Gateway: PairAssigned. Router -> Supervisor: PairsCounted.
+Supervisor -> Router: AdmissionRestored (a restarted one), CountPairs.
 """
 
 from dataclasses import dataclass
@@ -213,3 +213,21 @@ class AdmissionRestored:
     frozen: tuple[Symbol, ...]
     traded_won: Won
     net_won: Won
+
+
+@dataclass(frozen=True, slots=True)
+class CountPairs:
+    """How many pairs are open? Asked when the machine is to end: the figures of Telemetry are up to a second old."""
+
+    asked: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class PairsCounted:
+    """The answer to the CountPairs of `asked`."""
+
+    asked: Nanos
+    open_pairs: int
+    """Claimed, running, or a late fill that waits for a slot."""
+    admitting: bool
+    """Armed: the next moment there may be more."""

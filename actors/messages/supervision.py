@@ -97,6 +97,8 @@ class ActorStatus:
     index: int
     up: bool
     restarts: int
+    pid: int = 0
+    """0 until it has answered its enlistment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +114,6 @@ class MachineStatus:
     """A person pressed Stop or Flatten: the run ends once it is flat."""
     problem: str
     """Why the machine is in safe state or could not start, in words; empty otherwise."""
+    open_pairs: int | None = None
+    """As the Router counted them after the last Stop or Flatten; None while it has not, or still admits."""
+    supervisor_pid: int = 0

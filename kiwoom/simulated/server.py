@@ -6,7 +6,8 @@ go and another come: orders live on. A second client takes the place of the firs
 
 The market's clock is the host's plus an offset, read once and then carried by `time.perf_counter_ns`, the monotonic
 clock here and on the trading side. It ends on SIGTERM, on a call named "shutdown", and (with `exit_on_stdin_eof`)
-when its standard input ends, that is, when whoever started it is gone. It ignores Ctrl-C, which concerns its launcher.
+when its standard input ends, that is, when whoever started it is gone: at once if nobody is connected, else when that
+client has left, which may have pairs to close, or after GRACE_S. It ignores Ctrl-C, which concerns its launcher.
 """
 
 import ctypes
@@ -30,6 +31,8 @@ from kiwoom.simulated.wire import CallFrame, FrameReader, ReplyFrame, WireError,
 STEPS_BETWEEN_LOOKS: Final = 8
 """Market events between two looks at the sockets: well below a millisecond of work."""
 WAIT_S_MAX: Final = 0.5
+GRACE_S: Final = 30
+"""How long a client is served on when whoever started the broker is gone."""
 UNSENT_BYTES_MAX: Final = 64_000_000
 """A client that reads nothing for so long is cut off."""
 _RECEIVE_BYTES: Final = 262_144
@@ -78,6 +81,8 @@ class Server:
         self._selector.register(self._wake_receiver, selectors.EVENT_READ)
         self._client: _Client | None = None
         self._stopping = False
+        self._last_client_until: int | None = None
+        """Monotonic ns; set by another thread when whoever started us is gone."""
 
     @property
     def port(self) -> int:
@@ -97,11 +102,19 @@ class Server:
         except OSError:
             return
 
+    def stop_after_client(self) -> None:
+        """From another thread: end once no client is connected, in GRACE_S at the latest."""
+        self._last_client_until = self._clock.read()[0] + GRACE_S * 1_000_000_000
+        try:
+            self._wake_sender.send(b"\0")
+        except OSError:
+            return
+
     def run(self) -> None:
         """Serve until stopped; then close the books."""
         self._broker.record_positions(LedgerKind.OPEN_POSITION, *self._clock.read())
         self._write_ledger()
-        while not self._stopping:
+        while not self._stopping and not self._is_abandoned():
             self._advance()
             for key, events in self._selector.select(self._wait_s()):
                 self._attend(key.fileobj, events)
@@ -110,6 +123,10 @@ class Server:
         self._drop_client()
         for opened in (self._listener, self._wake_receiver, self._wake_sender, self._selector):
             opened.close()
+
+    def _is_abandoned(self) -> bool:
+        until = self._last_client_until
+        return until is not None and (self._client is None or self._clock.read()[0] >= until)
 
     def _wait_s(self) -> float:
         _, wall = self._clock.read()
@@ -245,7 +262,7 @@ def _stop_at_stdin_end(server: Server) -> None:
     """A thread of its own, because Windows cannot wait for a pipe and a socket together."""
     while os.read(0, 4_096):
         pass
-    server.stop()
+    server.stop_after_client()
 
 
 def _give_way() -> None:

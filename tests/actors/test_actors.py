@@ -72,7 +72,7 @@ def shared_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def cast() -> dict[tuple[str, int], ChildSpec]:
     """Everyone with the settings that the shipped configuration gives them; armed as soon as all conditions hold."""
     identity = RunIdentity(
-        "paper", date(2026, 11, 23), "T", Path("journal.db"), True, True, Gateway, None, ("simulated",)
+        "paper", date(2026, 11, 23), "T", Path("journal.db"), True, True, Gateway, None, ("simulated",), 0, "test"
     )
     return {spec.key: spec for spec in cast_of(load(None), identity)}
 

@@ -1,4 +1,7 @@
-"""`arb run`, whole: from a validated configuration to results on disk and an exit code."""
+"""`arb run`, whole: from a validated configuration to results on disk and an exit code.
+
+Paper and observe mode are the same run with the simulated broker; observe never sends an order.
+"""
 
 import os
 import time
@@ -11,16 +14,17 @@ from actors.journal import iso_kst
 from actors.messages.supervision import ClockSettings
 from config.reader import LoadedConfig
 from kiwoom.market import KST_OFFSET, midnight
-from supervision.broker_process import BrokerFiles, BrokerProcess, setup_of, tax_rates
+from supervision.broker_process import BrokerFiles, BrokerProcess, check_setup, setup_of, tax_rates
 from supervision.cast import RunIdentity, cast_of, supervision_settings
 from supervision.cast_simulated import BrokerAddress, SimulatedGateway
 from supervision.child import Launch
 from supervision.lifeline_server import LifelineServer
-from supervision.results import Ending, print_results, write_results
+from supervision.results import Ending, print_results, program_version, write_results
 from supervision.running import RunningMachine, SingleInstance
-from supervision.session import Exit, Interrupts, RunPlan, Session, StartError
+from supervision.salvage import salvage
+from supervision.session import Exit, InputError, Interrupts, RunPlan, Session, StartError, SupervisorLostError
 from supervision.status_line import StatusLine
-from supervision.system import free_port, start_system
+from supervision.system import end_system, free_port, refuse_taken_port, start_system
 
 _SEOUL = timezone(timedelta(microseconds=KST_OFFSET // 1_000))
 
@@ -37,28 +41,33 @@ class RunOptions:
 
 
 def run_machine(options: RunOptions) -> Exit:
-    """Run to the end. Raises StartError, AlreadyRunningError or OSError's kin before anything is left behind."""
+    """Run to the end. Raises InputError, StartError or AlreadyRunningError before anything is left behind."""
     config = options.loaded.config
     if config.app.mode == "real":
         raise StartError("real mode needs Kiwoom's control on Windows, which this version does not drive yet")
     started_wall = time.time_ns()
     offset = 0 if options.clock_ns is None else midnight(started_wall) + options.clock_ns - started_wall
-    directory = options.directory or _new_directory(options.loaded.reports_dir, started_wall)
-    directory = directory.resolve()
-    _make(directory)
+    directory = (options.directory or _new_directory(options.loaded.reports_dir, started_wall)).resolve()
     day = seoul_date(started_wall + offset)
     ending = Ending(directory, options.loaded, day, iso_kst(started_wall + offset), offset)
+    files = BrokerFiles.within(directory)
+    setup = setup_of(options.loaded, files, offset, tax_rates(options.loaded, day))
+    check_setup(setup, started_wall + offset)
+    metrics_port = metrics_port_of(options.loaded)
+    _make(directory)
     with ExitStack() as stack:
         instance = stack.enter_context(SingleInstance(directory, None))
+        if (directory / "journal.db").exists():
+            raise InputError(
+                f"--out: {directory} holds an earlier run, which a new broker knows nothing of; choose another"
+            )
         interrupts = stack.enter_context(Interrupts())
-        files = BrokerFiles.within(directory)
-        setup = setup_of(options.loaded, files, offset, tax_rates(options.loaded, day))
         broker = stack.enter_context(BrokerProcess(setup, files))
         lifeline = LifelineServer()
         stack.callback(lifeline.close)
         admin_port = free_port()
         system = start_system(admin_port, directory / "logs")
-        stack.callback(system.shutdown)
+        stack.callback(end_system, system)
         instance.announce(_announcement(admin_port, config.app.mode, directory, ending.started))
         identity = RunIdentity(
             mode=config.app.mode,
@@ -70,6 +79,8 @@ def run_machine(options: RunOptions) -> Exit:
             gateway_class=SimulatedGateway,
             control=BrokerAddress(broker.port),
             servers=("simulated",),
+            metrics_port=metrics_port,
+            version=program_version(),
         )
         launch = Launch(
             cast_of(options.loaded, identity),
@@ -81,9 +92,17 @@ def run_machine(options: RunOptions) -> Exit:
         plan = RunPlan(launch, options.duration_ns, _end_wall(started_wall + offset, options.loaded, day))
         with StatusLine() as line:
             line.say(f"{config.app.mode} run in {directory}")
+            line.say(f"metrics at http://{config.telemetry.prometheus.host}:{metrics_port}/metrics")
             session = Session(system, plan, line, interrupts)
-            session.run()
-        ending.last, ending.safe_state = session.last, session.safe_state
+            try:
+                session.run()
+            except SupervisorLostError as fault:
+                line.say(f"SAFE STATE: {fault}; ending everything")
+                assert session.last is not None
+                salvage(session.last, directory / "journal.db", line)
+                ending.safe_state = True
+        ending.last = session.last
+        ending.safe_state |= session.safe_state
     ending.broker_summary = broker.stop()
     results = write_results(ending)
     print_results(results)
@@ -105,12 +124,27 @@ def _new_directory(reports: Path, wall: int) -> Path:
     return reports / f"{moment:%Y-%m-%d}" / f"{moment:%H%M%S}"
 
 
+def metrics_port_of(loaded: LoadedConfig) -> int:
+    """Where /metrics will be served: the port of the configuration, or a free one. Raises StartError if it is taken."""
+    prometheus = loaded.config.telemetry.prometheus
+    if not prometheus.port:
+        return free_port()
+    try:
+        refuse_taken_port(prometheus.port, prometheus.host)
+    except OSError as fault:
+        raise StartError(
+            f"telemetry.prometheus: {prometheus.host}:{prometheus.port} cannot be used: {fault.strerror or fault}; "
+            "choose another with --set telemetry.prometheus.port=9109 (0 takes a free one)"
+        ) from fault
+    return prometheus.port
+
+
 def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / ".lock").touch()
     except OSError as fault:
-        raise StartError(f"{directory}: cannot be written: {fault.strerror}; choose another with --out") from fault
+        raise InputError(f"--out: {directory} cannot be written: {fault.strerror}; choose another") from fault
 
 
 def _run_tag(wall: int) -> str:
