@@ -54,7 +54,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    run = Run(tmp_path_factory.mktemp("paper"), "--clock", "09:00:28", "--duration", "20s", "--arm")
+    run = Run(tmp_path_factory.mktemp("paper"), "--clock", "09:00:28", "--duration", "18s", "--arm")
     try:
         run.until(lambda: run.says("ARMED") and run.has_traded())
         listening, processes = run.listening(), len(run.pids())
