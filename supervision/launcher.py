@@ -32,12 +32,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Cross-venue arbitrage of Korean shares between KRX and NXT. Try it: "
-    "[bold]arb run --clock 09:00:25 --duration 60s --arm --headless[/bold]",
+    help="Cross-venue arbitrage of Korean shares between KRX and NXT, through Kiwoom or a simulated broker.\n\n"
+    "A first run, one minute of a simulated morning:\n\n"
+    "    arb run --clock 09:00:25 --duration 60s --arm\n\n"
+    "Results go to stdout, everything else to stderr. Exit codes: 0 well and flat, 2 bad input, 3 ended not flat, "
+    "4 safe state, 5 could not start, 6 none is running.",
     rich_markup_mode="rich",
 )
 _out = Console(highlight=False)
-_err = Console(file=sys.stderr, highlight=False)
+_err = Console(stderr=True, highlight=False)
 
 
 class Mode(Enum):
@@ -86,11 +89,13 @@ def check(config: ConfigArgument = None, sets: SetOption = None) -> None:
 @app.command()
 def run(
     config: Annotated[Path | None, typer.Option("--config", metavar="FILE", help="The configuration file.")] = None,
-    mode: Annotated[Mode | None, typer.Option(help="paper: against the simulated broker (default).")] = None,
+    mode: Annotated[
+        Mode | None, typer.Option(help="paper: the simulated broker; observe: no order is sent; else app.mode.")
+    ] = None,
     scenario: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="calm, busy, dislocations, quiet-nxt, or a .yaml file.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The seed of the simulated market.", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed of the simulated market; else paper.seed.", min=0)] = None,
     clock: Annotated[
         str, typer.Option(metavar="real|HH:MM:SS", help="Start the simulated market's day at this time, now.")
     ] = "real",
@@ -106,7 +111,18 @@ def run(
 ) -> None:
     """Start the machine and run to the end of the window, of the duration, or Ctrl-C (disarms, flattens, reports).
 
+    Without --arm it watches until somebody arms it; --mode observe never sends an order. Each run needs a directory
+    of its own (--out); without it, a new one under persistence.reports_dir.
+
     Exit codes: 0 flat, 2 bad input, 3 ended not flat, 4 safe state, 5 could not start.
+
+    Examples:
+
+        arb run --clock 09:00:25 --duration 60s --arm
+
+        arb run --scenario busy --seed 7 --clock 09:00:25 --duration 5m --arm --out runs/busy-7
+
+        arb run --mode observe --clock 10:00:00 --duration 30s --set spread_engine.cooldown_ms=0
     """
     from supervision.run import RunOptions, run_machine
 
@@ -153,7 +169,7 @@ def status(out: OutOption = None, as_json: Annotated[bool, typer.Option("--json"
         table.add_row("net", f"{figures.net_won:+,} won")
     if answer.problem:
         table.add_row("problem", answer.problem)
-    _out.print(table)
+    _out.print(table, soft_wrap=True)
 
 
 @app.command()

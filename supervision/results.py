@@ -100,7 +100,8 @@ def _exit_code(ending: Ending, day: DayTally, findings: tuple[Finding, ...]) -> 
 
 
 def _quotes(ending: Ending) -> dict[str, Any]:
-    """Published by the broker against received by the shards, per venue; lost is what went missing in between."""
+    """Published by the broker against received by the shards, per venue; lost is what went missing in between,
+    None if the machine ended before the shards had counted to the end."""
     figures = ending.last.figures if ending.last is not None else None
     received, duplicate = (figures.quotes, figures.duplicates) if figures is not None else ((0, 0), (0, 0))
     published = ending.broker_summary.get("published", {})
@@ -110,7 +111,7 @@ def _quotes(ending: Ending) -> dict[str, Any]:
         "received": {"KRX": received[0], "NXT": received[1]},
         "duplicate": {"KRX": duplicate[0], "NXT": duplicate[1]},
         "batches": figures.quote_batches if figures is not None else 0,
-        "lost": total - sum(received) - sum(duplicate),
+        "lost": total - sum(received) - sum(duplicate) if figures is not None and figures.final else None,
     }
 
 
@@ -152,9 +153,8 @@ def print_results(results: Results) -> None:
         lines.append((words, figures))
     quotes = results.quotes
     counts = [sum(quotes[name].values()) for name in ("published", "received", "duplicate")]
-    lines.append(
-        ("quotes", f"{counts[0]:,} published = {counts[1]:,} new + {counts[2]:,} repeated + {quotes['lost']} lost")
-    )
+    lost = "not counted to the end" if quotes["lost"] is None else f"{quotes['lost']} lost"
+    lines.append(("quotes", f"{counts[0]:,} published = {counts[1]:,} new + {counts[2]:,} repeated + {lost}"))
     for name, words in lines:
         out.print(f"{name:<14}  {words}", soft_wrap=True)
     for finding in results.findings:

@@ -33,7 +33,7 @@ FLATTEN_S = 12.0
 DRAIN_S = 10.0
 STOP_S = 10.0
 ANSWER_S = 2.0
-SILENT_S = 10.0
+SILENT_S = 5.0
 """A Supervisor that answered before and has not for so long is lost."""
 
 

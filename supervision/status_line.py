@@ -17,7 +17,7 @@ class StatusLine:
     """Shows the machine on stderr; stdout is kept for results."""
 
     def __init__(self) -> None:
-        self._console = Console(file=sys.stderr, highlight=False)
+        self._console = Console(stderr=True, highlight=False)
         self._live = Live(console=self._console, refresh_per_second=4, transient=True) if _on_terminal() else None
         self._last_plain = -PLAIN_INTERVAL_NS
         self._last_quotes: tuple[int, int] = (0, 0)

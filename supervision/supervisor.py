@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from actors.effects import Record, Role
 from actors.lifeline import hold_lifeline
 from actors.messages.journal import Row, RowsPosted
 from actors.messages.supervision import AskStatus, Enlist
+from actors.shell import ORPHAN_GRACE_S
 from kiwoom.market import Nanos
 from supervision.child import Launch
 from supervision.supervisor_core import (
@@ -52,6 +54,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         self._armed_for: Nanos | None = None
         self._launcher_gone = False
         self._told_gone = False
+        self._admin_pid = os.getppid()  # the admin starts every actor that no other actor created
 
     def receiveMessage(self, message: object, sender: Any) -> None:
         try:
@@ -89,8 +92,11 @@ class Supervisor(Actor):  # type: ignore[misc]
         self._obey(self._core.start(self._clock.now()))
 
     def _lose_launcher(self) -> None:
-        """On the lifeline's thread; the next heartbeat acts on it."""
+        """On the lifeline's thread: the next heartbeat acts on it. If that has no effect, end the hard way."""
         self._launcher_gone = True
+        time.sleep(ORPHAN_GRACE_S)
+        _kill(self._admin_pid)
+        os._exit(70)
 
     def _beat(self) -> None:
         assert self._core is not None

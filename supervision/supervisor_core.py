@@ -296,8 +296,10 @@ class SupervisorCore:
         return (TellChild(router, CountPairs(now.mono)),) if router in self._children else ()
 
     def _end_orphaned(self, now: Now, since: Nanos) -> tuple[Order, ...]:
-        late = now.mono - since > ORPHANED_FLAT_NS
-        return (*self._stop(), EndSystem()) if late or self._is_flat() else ()
+        if now.mono - since <= ORPHANED_FLAT_NS and not self._is_flat():
+            return ()
+        self._orphaned_at = None  # once: to attach to a system that has just ended would start a new one
+        return (*self._stop(), EndSystem())
 
     def _is_flat(self) -> bool:
         """By the Router, and by the journal: a Router that was started again may have forgotten a pair."""

@@ -6,6 +6,7 @@ import pytest
 
 from actors.effects import Record, Role
 from actors.messages.journal import EventType
+from actors.messages.pairs import CountPairs, PairsCounted
 from actors.messages.session import ActorsDown, Command, OperatorCommand
 from actors.messages.supervision import ActorFailed, Enlisted, Operate, Ping, Pong, Shutdown
 from kiwoom.market import MS, SECOND, Nanos, Now
@@ -184,3 +185,42 @@ def test_an_orphaned_machine_flattens_then_stops_and_ends_its_system() -> None:
 def test_restart_intensity(history: tuple[int, ...], now: int, allowed: bool) -> None:
     limit = RestartLimit(3, Nanos(60 * SECOND))
     assert may_restart([Nanos(s * SECOND) for s in history], limit, Nanos(now * SECOND)) is allowed
+
+
+ROUTER = KEYS[1]
+
+
+def test_the_router_is_asked_for_open_pairs_after_stop_and_with_every_heartbeat_then() -> None:
+    core = running()
+    assert orders_of(TellChild, core.on_deadline(at(1)))
+    assert not any(isinstance(order.message, CountPairs) for order in orders_of(TellChild, core.on_deadline(at(1.5))))
+    orders = core.handle(Operate(OperatorCommand(Command.STOP)), at(2))
+    assert [order.message for order in orders_of(TellChild, orders) if order.key == ROUTER] == [
+        OperatorCommand(Command.STOP),
+        CountPairs(at(2).mono),
+    ]
+    assert TellChild(ROUTER, CountPairs(at(2.5).mono)) in core.on_deadline(at(2.5))
+
+
+def test_only_an_answer_given_after_the_last_command_counts_and_only_while_nothing_is_admitted() -> None:
+    core = running()
+    core.handle(Operate(OperatorCommand(Command.STOP)), at(2))
+    assert core.status().open_pairs is None
+    core.handle(PairsCounted(at(2).mono, 0, admitting=True), at(2.1))
+    assert core.status().open_pairs is None
+    core.handle(PairsCounted(at(2).mono, 1, admitting=False), at(2.2))
+    assert core.status().open_pairs == 1
+    core.handle(Operate(OperatorCommand(Command.FLATTEN)), at(3))
+    assert core.status().open_pairs is None
+    core.handle(PairsCounted(at(2.5).mono, 0, admitting=False), at(3.1))  # asked before Flatten
+    assert core.status().open_pairs is None
+    core.handle(PairsCounted(at(3).mono, 0, admitting=False), at(3.2))
+    assert core.status().open_pairs == 0
+
+
+def test_an_orphaned_machine_that_is_flat_ends_once() -> None:
+    core = running()
+    core.handle(LauncherGone(), at(1))
+    core.handle(PairsCounted(at(1).mono, 0, admitting=False), at(1.1))
+    assert EndSystem() in core.on_deadline(at(1.5))
+    assert EndSystem() not in core.on_deadline(at(2))

@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,18 @@ class Run:
     def has_traded(self) -> bool:
         ledger = self.directory / "broker_ledger.csv"
         return ledger.exists() and ",FILL," in ledger.read_text()
+
+    def has_written(self, event_type: str) -> bool:
+        """Whether the journal has such a row by now."""
+        journal = self.directory / "journal.db"
+        if not journal.exists():
+            return False
+        with closing(sqlite3.connect(journal)) as database:
+            try:
+                found = database.execute("SELECT 1 FROM events WHERE event_type = ? LIMIT 1", (event_type,))
+                return found.fetchone() is not None
+            except sqlite3.OperationalError:
+                return False  # its table is not there yet
 
     def pids(self) -> list[int]:
         """Every living process of the run: its state directory stands in its environment."""

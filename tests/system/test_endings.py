@@ -56,14 +56,6 @@ def test_sigterm_does_the_same_and_flatten_from_outside_too(start: Start) -> Non
     ends_flat(run)
 
 
-def test_arb_stop_from_outside_ends_it(start: Start) -> None:
-    run = trading(start)
-    answer = run.arb("stop")
-    assert (answer.returncode, answer.stderr) == (0, "")
-    ends_flat(run)
-    assert run.arb("stop").returncode == 6
-
-
 def test_a_killed_launcher_leaves_nothing_running_and_no_position(start: Start) -> None:
     run = trading(start)
     run.process.kill()

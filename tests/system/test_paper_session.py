@@ -18,60 +18,17 @@ from tests.support.real_run import LINUX, Run
 
 pytestmark = [pytest.mark.system, pytest.mark.skipif(not LINUX, reason="reads /proc")]
 
+# fmt: off
 EVENT_COLUMNS = [
-    "seq",
-    "ts",
-    "ts_mono_ns",
-    "event_type",
-    "actor",
-    "pair_id",
-    "leg",
-    "venue",
-    "symbol",
-    "cl_ord_id",
-    "order_no",
-    "orig_order_no",
-    "side",
-    "qty",
-    "hoga_code",
-    "price",
-    "leaves_qty",
-    "fill_qty",
-    "fill_px",
-    "exec_id",
-    "screen_no",
-    "rq_name",
-    "tr_code",
-    "sgubun",
-    "order_type",
-    "state",
-    "reason",
-    "fids",
-    "message_text",
-    "extra",
+    "seq", "ts", "ts_mono_ns", "event_type", "actor", "pair_id", "leg", "venue", "symbol", "cl_ord_id", "order_no",
+    "orig_order_no", "side", "qty", "hoga_code", "price", "leaves_qty", "fill_qty", "fill_px", "exec_id",
+    "screen_no", "rq_name", "tr_code", "sgubun", "order_type", "state", "reason", "fids", "message_text", "extra",
 ]
 LEDGER_COLUMNS = [
-    "ts",
-    "ts_mono_ns",
-    "kind",
-    "rq_name",
-    "order_no",
-    "orig_order_no",
-    "venue",
-    "symbol",
-    "side",
-    "order_type",
-    "hoga_code",
-    "price",
-    "qty",
-    "fill_px",
-    "fill_qty",
-    "exec_id",
-    "fee_krw",
-    "tax_krw",
-    "return_code",
-    "reason",
+    "ts", "ts_mono_ns", "kind", "rq_name", "order_no", "orig_order_no", "venue", "symbol", "side", "order_type",
+    "hoga_code", "price", "qty", "fill_px", "fill_qty", "exec_id", "fee_krw", "tax_krw", "return_code", "reason",
 ]
+# fmt: on
 
 
 @dataclass
@@ -97,7 +54,7 @@ class Session:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    run = Run(tmp_path_factory.mktemp("paper"), "--clock", "09:00:25", "--duration", "25s", "--arm")
+    run = Run(tmp_path_factory.mktemp("paper"), "--clock", "09:00:28", "--duration", "18s", "--arm")
     try:
         run.until(lambda: run.says("ARMED") and run.has_traded())
         listening, processes = run.listening(), len(run.pids())

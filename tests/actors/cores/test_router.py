@@ -17,6 +17,7 @@ from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
 from actors.messages.pairs import (
     AccountSnapshot,
     AdmissionRestored,
+    CountPairs,
     FlattenPair,
     LateFill,
     Leg,
@@ -25,6 +26,7 @@ from actors.messages.pairs import (
     PairAssigned,
     PairEnded,
     PairPlan,
+    PairsCounted,
     PairState,
     PositionChanged,
     StartPair,
@@ -843,3 +845,22 @@ def test_claims_never_exceed_what_is_there_and_all_come_back(held: int, script: 
     assert world.core._shares.claims(SAMSUNG) == 0
     assert world.held == held
     assert world.core._shares.free(SAMSUNG, Nanos(world.playbook.mono)) == held
+
+
+def test_asked_how_many_pairs_are_open_it_counts_those_that_only_ask_too() -> None:
+    def counted(playbook: Playbook, asked: int) -> PairsCounted:
+        playbook.take_sends()
+        (answer,) = playbook.hears(CountPairs(Nanos(asked))).take_sends()
+        assert answer.to is Role.SUPERVISOR
+        message: PairsCounted = answer.message
+        return message
+
+    playbook = ready()
+    assert counted(playbook, 1) == PairsCounted(Nanos(1), 0, admitting=True)
+    started(playbook)
+    playbook.hears(signal("p2", "000660"))
+    assert counted(playbook, 2).open_pairs == 2
+    playbook.hears(OperatorCommand(Command.STOP)).hears(trading(armed=False))
+    assert counted(playbook, 3) == PairsCounted(Nanos(3), 2, admitting=False)
+    playbook.hears(granted("p2")).hears(ended())
+    assert counted(playbook, 4) == PairsCounted(Nanos(4), 0, admitting=False)
