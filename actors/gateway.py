@@ -5,7 +5,7 @@ from the thread to the shards as bytes without touching the core.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from actors.journal import Journal
 from actors.messages.journal import Row, RowsPosted, RowsWritten
 from actors.messages.market_data import FeedEnded, QuoteBatch
 from actors.messages.session import ConnectBroker
+from actors.messages.supervision import ResendState
 from actors.shell import Shell
 from kiwoom.adapter import FeedTarget
 from kiwoom.control import ControlCall, ControlPort
@@ -60,7 +61,7 @@ class Gateway(Shell):
         self._control = ControlThread(
             lambda: self.make_control(settings.control), self.make_application, settings.feeds, self.clock
         )
-        return GatewayCore(settings.core)
+        return GatewayCore(replace(settings.core, run_tag=self.own_tag(settings.core.run_tag)))
 
     def enlisted(self) -> None:
         self._control.start()
@@ -75,7 +76,11 @@ class Gateway(Shell):
     def decide(self, message: object) -> Effects:
         if isinstance(message, RowsPosted):
             return tuple(Record(row) for row in message.rows)
-        return super().decide(message)
+        effects = super().decide(message)
+        if isinstance(message, ResendState) and message.name == Role.MARKET_DATA.value:
+            last = QuoteBatch(self._control.last_quotes(message.index))
+            return (*effects, Send(Role.MARKET_DATA, last, message.index))
+        return effects
 
     def on_watched(self) -> None:
         """Events one by one through the core, then the quotes: an order's news never waits behind a batch."""

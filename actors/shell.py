@@ -65,6 +65,7 @@ class Shell(Actor):  # type: ignore[misc]
         self.core: Core | None = None
         self.name = type(self).__name__
         self.index = 0
+        self.incarnation = 1
         self.addresses: dict[tuple[str, int], Any] = {}
         self.clock = HostClock(0)
         self.failed = False
@@ -126,6 +127,10 @@ class Shell(Actor):  # type: ignore[misc]
             self.perform(self.core.on_deadline(now))
         if self._rows_due is not None and self._rows_due <= now.mono:
             self._post_rows()
+
+    def own_tag(self, run_tag: str) -> str:
+        """The run's tag for names that this actor gives: a successor's differs, so that no name is given twice."""
+        return run_tag if self.incarnation == 1 else f"{run_tag}r{self.incarnation}"
 
     # --- what a subclass may add ------------------------------------------------------------------------------------
 
@@ -198,7 +203,7 @@ class Shell(Actor):  # type: ignore[misc]
         if enlist.settings is None:
             self._post_rows()
             return
-        self.name, self.index = enlist.name, enlist.index
+        self.name, self.index, self.incarnation = enlist.name, enlist.index, enlist.incarnation
         self.clock = HostClock(enlist.clock.wall_offset_ns)
         self.core = self.make_core(enlist.settings)
         if enlist.lifeline_port:

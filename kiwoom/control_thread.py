@@ -125,6 +125,11 @@ class ControlThread:
         with self._lock:
             return self._quotes.take_repeats(shard)
 
+    def last_quotes(self, shard: int) -> bytes:
+        """The last top of every symbol and venue of `shard`, for a shard that was started again."""
+        with self._lock:
+            return self._quotes.last_of(shard)
+
     def stop(self) -> None:
         """End the event loop and wait for the thread.
 

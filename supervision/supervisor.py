@@ -147,7 +147,8 @@ class Supervisor(Actor):  # type: ignore[misc]
                     self.send(self._addresses[other.key], self._enlistment(other.role.value, other.index, None))
 
     def _enlistment(self, name: str, index: int, settings: Any) -> Enlist:
-        return Enlist(name, index, settings, self._addresses, self._launch.clock, self._launch.lifeline_port)
+        launch, incarnation = self._launch, self._starts[name, index]
+        return Enlist(name, index, settings, self._addresses, launch.clock, launch.lifeline_port, incarnation)
 
     def _arm(self) -> None:
         deadline = self._core.next_deadline() if self._core is not None else None

@@ -20,6 +20,7 @@ from actors.messages.supervision import (
     Operate,
     Ping,
     Pong,
+    ResendState,
     Shutdown,
 )
 from actors.messages.telemetry import MachineFigures
@@ -229,7 +230,13 @@ class SupervisorCore:
         child.up, child.pid, child.heard_at = True, message.pid, now.mono
         if self._stage is Stage.STARTING and all(each.up for each in self._children.values()):
             self._stage = Stage.RUNNING
-        return self._tell_who_is_down()
+        return (*self._give_back(child), *self._tell_who_is_down())
+
+    def _give_back(self, child: Child) -> tuple[Order, ...]:
+        """A successor knows nothing: the Gateway tells it what it must know of venues, limits and quotes."""
+        if child.incarnation == 1 or child.spec.role is Role.GATEWAY:
+            return ()
+        return (TellChild((Role.GATEWAY.value, 0), ResendState(*child.spec.key)),)
 
     def _on_failed(self, message: ActorFailed, now: Now) -> tuple[Order, ...]:
         """It will exit; its exit is what restarts it. Keep what it said."""

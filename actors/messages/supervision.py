@@ -33,6 +33,8 @@ class Enlist:
     addresses: Mapping[tuple[str, int], Any]
     clock: ClockSettings
     lifeline_port: int
+    incarnation: int = 1
+    """How often this part was started, this time included: what it names must not repeat a predecessor's names."""
 
 
 @dataclass(frozen=True, slots=True)

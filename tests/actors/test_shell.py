@@ -138,3 +138,10 @@ def test_what_was_recorded_before_a_failure_is_still_posted_after_the_report(tmp
         assert [row.event_type for row in posted.rows] == [EventType.OPERATOR]
     finally:
         system.shutdown()
+
+
+def test_a_successor_gives_other_names_than_its_predecessor() -> None:
+    first, second = ScriptedShell(), ScriptedShell()
+    second.incarnation = 2
+    assert first.own_tag("towsgc") == "towsgc"
+    assert second.own_tag("towsgc") != first.own_tag("towsgc")

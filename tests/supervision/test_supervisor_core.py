@@ -8,7 +8,7 @@ from actors.effects import Record, Role
 from actors.messages.journal import EventType
 from actors.messages.pairs import CountPairs, PairsCounted
 from actors.messages.session import ActorsDown, Command, OperatorCommand
-from actors.messages.supervision import ActorFailed, Enlisted, Operate, Ping, Pong, Shutdown
+from actors.messages.supervision import ActorFailed, Enlisted, Operate, Ping, Pong, ResendState, Shutdown
 from kiwoom.market import MS, SECOND, Nanos, Now
 from supervision.child import ChildSpec, SupervisionSettings
 from supervision.restart import RestartLimit, may_restart
@@ -79,6 +79,15 @@ def test_a_dead_child_is_restarted_and_those_who_admit_are_told_until_it_answers
     assert TellChild(KEYS[0], ActorsDown(("throttler",))) in orders
     assert TellChild(KEYS[1], ActorsDown(("throttler",))) in orders
     assert TellChild(KEYS[0], ActorsDown(())) in core.handle(Enlisted(*THROTTLER, 200), at(1.1))
+
+
+def test_the_gateway_gives_a_successor_what_it_must_know_and_a_first_start_nothing() -> None:
+    core = SupervisorCore(tuple(ChildSpec(role, 0, object, None) for role in ROLES), SETTINGS)
+    core.start(at(0))
+    assert orders_of(TellChild, core.handle(Enlisted(*THROTTLER, 1), at(0.1))) == []
+    gone(core, THROTTLER, 1, 1)
+    told = orders_of(TellChild, core.handle(Enlisted(*THROTTLER, 200), at(1.1)))
+    assert told[0] == TellChild(KEYS[3], ResendState(*THROTTLER))
 
 
 def test_an_exit_that_is_reported_twice_counts_once() -> None:
