@@ -297,7 +297,8 @@ class RouterCore:
                 return [Send(Role.SPREAD_ENGINE, SymbolBlocked(None, message.paused, "AUTO_PAUSE"))]
             case TradingState():
                 self._trading = message
-                self._stopped = False
+                # One that was on the way when Stop was pressed still says armed.
+                self._stopped = self._stopped and message.armed
             case OperatorCommand():
                 return self._obey(message, now)
             case AccountSnapshot():

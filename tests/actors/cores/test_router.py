@@ -416,6 +416,13 @@ def test_a_loan_starts_the_next_pair_without_asking_and_only_once() -> None:
     playbook.hears(signal("p2", "000660")).says(Send(Role.THROTTLER, RequestEntry("p2")))
 
 
+def test_a_state_that_was_on_the_way_when_stop_was_pressed_does_not_start_it_again() -> None:
+    playbook = ready().hears(OperatorCommand(Command.STOP)).hears(trading(armed=True))
+    assert refused(playbook, signal()).reason == "SESSION_OFF"
+    playbook.hears(trading(armed=False)).hears(trading(armed=True))
+    started(playbook, "p2")
+
+
 def test_a_loan_about_to_end_is_not_used() -> None:
     playbook = ready().hears(EntryLent(7, Nanos(LENT_TRAVEL_NS - 1)))
     playbook.hears(signal("p1")).says(Send(Role.THROTTLER, RequestEntry("p1")))
@@ -597,7 +604,7 @@ def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
     limits = RiskLimits(notional_per_session_max_won=281_000)
     playbook = ready(limits=limits)
     playbook.hears(ended(state=PairState.UNHEDGED, bought=1, buy_amount=70_000)).take_sends()
-    playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading())
+    playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading(armed=False)).hears(trading())
     playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
     playbook.take_sends()
     started(playbook, "p2")
