@@ -7,8 +7,12 @@ Gateway -> PairManager: every OrderEvent. Gateway -> Throttler: SlotUsed, SlotFr
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from kiwoom.market import Nanos, Shares, Side, Symbol, Venue, Won
+
+if TYPE_CHECKING:
+    from actors.messages.pairs import PairPlan
 
 
 class OrderKind(Enum):
@@ -50,6 +54,10 @@ class PlaceOrder:
     price: Won
     grant_id: int | None = None
     expires: Nanos | None = None
+    generation: int = 0
+    """How often the pair was restored before this was decided: the Gateway refuses what a predecessor decided."""
+    plan: "PairPlan | None" = None
+    """With the entry: journalled before the call, so that the pair can be restored from the journal alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,7 @@ class CancelOrder:
     slot: int
     symbol: Symbol
     grant_id: int | None = None
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +201,8 @@ class RefusalReason(Enum):
     OBSERVE_ONLY = "OBSERVE_ONLY"
     UNKNOWN_TARGET = "UNKNOWN_TARGET"
     """A cancel or query of an order that we never sent, or that has ended."""
+    OUTDATED = "OUTDATED"
+    """Decided by a manager that failed since: its pair was restored in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)

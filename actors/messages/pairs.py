@@ -1,15 +1,15 @@
 """Conversation: the life of one pair.
 
-Router -> PairManager: StartPair, FlattenPair. PairManager -> Router: PairAdvanced, PairEnded.
-Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded.
-Router -> Gateway: PairAssigned. Router -> Supervisor: PairsCounted.
-Supervisor -> Router: AdmissionRestored (a restarted one), CountPairs.
+Router -> PairManager: StartPair, FlattenPair, CheckPair. PairManager -> Router: PairAdvanced, PairEnded, SlotRestored.
+Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded, AdmissionRestored.
+Gateway -> PairManager (a restarted one, or after the Gateway's own restart): RestorePair, NothingToRestore.
+Router -> Gateway: PairAssigned. Router -> Supervisor: PairsCounted. Supervisor -> Router: CountPairs.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
-from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
+from actors.messages.orders import OrderFilled, OrderKind, OrderStyle, PlaceOrder
 from kiwoom.market import Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
 
 
@@ -141,6 +141,8 @@ class PairEnded:
     rejects: int
     timeouts: int
     at: Nanos
+    child: int = 0
+    """0: the pair itself; n: its n-th rescue. The same (pair_id, child) again is a repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,9 @@ class PositionChanged:
 class AdmissionRestored:
     """What a new Router must know of its predecessor's work, from the journal. Before the AccountSnapshot.
 
-    `plans` are those of the pairs that live now; `traded_won` all that was bought and sold since the start, `net_won`
-    what it earned.
+    `plans` are those of the pairs that live now, each in its slot; `traded_won` all that ended pairs bought and sold
+    since the start of the day, `net_won` what it earned. `imbalances`: pairs that ended UNHEDGED and are open still,
+    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last ends, oldest first, at most 1,024.
     """
 
     plans: tuple[PairPlan, ...]
@@ -213,6 +216,78 @@ class AdmissionRestored:
     frozen: tuple[Symbol, ...]
     traded_won: Won
     net_won: Won
+    imbalances: tuple[PairEnded, ...] = ()
+    ended: tuple[tuple[str, int, Symbol], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderStanding:
+    """What the Gateway knows of one order of a pair: enough for a successor to go on with it."""
+
+    command: PlaceOrder
+    submitted_at: Nanos | None
+    """The stamp after the call; None while the Gateway's last guard holds it back."""
+    numbered_at: Nanos | None
+    fills: tuple[OrderFilled, ...]
+    over: bool
+    """Confirmed: nothing of it will fill any more."""
+    turned_down: bool
+    """Over because it was rejected or refused."""
+    cancel_id: str
+    """The cancel under way; "" if there is none."""
+    cancel_at: Nanos | None
+    """When that cancel was called (or given, while it is held back)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairSums:
+    """Money and shares of a pair's ended children, the pair itself included: already booked, not to be booked again."""
+
+    bought: Shares = Shares(0)
+    sold: Shares = Shares(0)
+    buy_amount: Won = Won(0)
+    sell_amount: Won = Won(0)
+    commission_won: Won = Won(0)
+    tax_won: Won = Won(0)
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePair:
+    """Go on with this pair. It replaces whatever the manager knew; what it had decided and was not sent is void."""
+
+    plan: PairPlan
+    generation: int
+    """Counts the pair's restorations, from 1: part of the ids and of every command from now on."""
+    orders: tuple[OrderStanding, ...]
+    """All of the pair, its ended children's included, in the order in which they were given."""
+    ended: PairSums
+    child: int
+    """The child to go on with: 0 the pair itself, n its n-th rescue (which begins now if nothing of it is known)."""
+    left: int
+    """Bought less sold that ended UNHEDGED before: the Router counts it; not to be hedged."""
+    flatten: bool
+    """A flatten was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToRestore:
+    """No pair lives in this slot, as far as any order was sent."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRestored:
+    """PairManager -> Router: this slot's manager is new, and has taken over what there was."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPair:
+    """Router -> PairManager: do you have this pair? If not, end it as ENTRY_MISSED: no order of it was ever sent."""
+
+    plan: PairPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ class ActorFailed:
 
 @dataclass(frozen=True, slots=True)
 class ResendState:
-    """Supervisor -> Gateway: the actor of this name (a Role's value) and index was started again and knows nothing."""
+    """Supervisor -> everyone who has something to tell: the actor of this name (a Role's value) and index was started
+    again and knows nothing; what was on the way to its predecessor is lost."""
 
     name: str
     index: int
