@@ -154,8 +154,18 @@ class _Reference:
 
 
 class Stage:
-    def __init__(self, time: VirtualTime, clock: Clock, random: Random, delays: Delays) -> None:
+    def __init__(
+        self,
+        time: VirtualTime,
+        clock: Clock,
+        random: Random,
+        delays: Delays,
+        on_start: Callable[["Cell"], None],
+        on_end: Callable[["Cell"], None],
+    ) -> None:
         self.time = time
+        self._on_start = on_start
+        self._on_end = on_end
         self._clock = clock
         self._random = random
         self._delays = delays
@@ -180,6 +190,7 @@ class Stage:
         actor._myRef = _Reference(self, cell)
         actor.host = _StageHost(self, cell, self._clock)
         self._cells[address] = cell
+        self._on_start(cell)
         return address
 
     def cell(self, address: Address) -> Cell:
@@ -298,6 +309,7 @@ class Stage:
         del self._cells[cell.address]
         for ending in cell.on_end:
             ending()
+        self._on_end(cell)
         parent = cell.parent
         if parent is not None and parent.alive:
             at = self.time.now + self._draw(self._delays.notice)
