@@ -4,7 +4,8 @@ Thespian redelivers a message whose handler raised, so a handler that sent an or
 twice. This shell computes every effect before it performs the first, and turns an exception into a report and an
 exit. A failed actor does nothing more; the Supervisor starts a new one.
 
-Thespian cannot cancel a wake-up, so wake-ups carry nothing: a stale one finds nothing due and arms again.
+Thespian cannot cancel a wake-up, so wake-ups carry nothing: a stale one finds nothing due. Those under way are
+remembered, so that none is asked for that an earlier one makes superfluous; else stale ones would multiply.
 """
 
 import traceback
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 from thespian.actors import (
@@ -63,7 +65,8 @@ class Shell(Actor):  # type: ignore[misc]
         self.host: Host = ProcessHost()
         self.clock = self.host.clock(0)
         self.failed = False
-        self._armed_for: Nanos | None = None
+        self._wakes: list[Nanos] = []
+        """When the wake-ups under way are due, as a heap: one per deadline that was the earliest when it arose."""
         self._held_rows: list[Row] = []
         self._rows_due: Nanos | None = None
         self._early: list[object] = []
@@ -93,7 +96,8 @@ class Shell(Actor):  # type: ignore[misc]
             case WatchMessage():
                 self.on_watched()
             case WakeupMessage():
-                self._armed_for = None
+                if self._wakes:
+                    heappop(self._wakes)
                 self.woken()
             case ChildActorExited() | PoisonMessage():
                 pass
@@ -210,9 +214,9 @@ class Shell(Actor):  # type: ignore[misc]
 
     def _arm(self) -> None:
         deadline = self.next_wake()
-        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
+        if deadline is None or (self._wakes and self._wakes[0] <= deadline):
             return
-        self._armed_for = deadline
+        heappush(self._wakes, deadline)
         delay_ns = max(0, deadline - self.clock.now().mono)
         self.wakeupAfter(timedelta(microseconds=delay_ns // 1_000))
 

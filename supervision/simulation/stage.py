@@ -123,7 +123,8 @@ class _StageHost:
         assert port == 0, f"nobody breaks the line of {on_broken}"
 
     def settle(self, *, gives_way: bool) -> None:
-        """A real process would freeze its garbage or lower its priority."""
+        """The actor carries its core. A real process would freeze its garbage, or lower its priority."""
+        self._stage.on_settled(self._cell)
 
     def kill(self, pid: int) -> None:
         self._stage.kill_number(pid)
@@ -160,11 +161,11 @@ class Stage:
         clock: Clock,
         random: Random,
         delays: Delays,
-        on_start: Callable[["Cell"], None],
+        on_settled: Callable[["Cell"], None],
         on_end: Callable[["Cell"], None],
     ) -> None:
         self.time = time
-        self._on_start = on_start
+        self.on_settled = on_settled
         self._on_end = on_end
         self._clock = clock
         self._random = random
@@ -190,7 +191,6 @@ class Stage:
         actor._myRef = _Reference(self, cell)
         actor.host = _StageHost(self, cell, self._clock)
         self._cells[address] = cell
-        self._on_start(cell)
         return address
 
     def cell(self, address: Address) -> Cell:

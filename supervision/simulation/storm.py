@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
+    ActorDied,
+    ActorStarted,
     HostClockStepped,
     MachineEvent,
     MachineKilled,
@@ -45,7 +47,7 @@ class Storm:
         self._over = True
         self._world.stage.delayed_rate = 0
         for cell in self._world.stage.cells():
-            self._world.stage.go_on(cell)
+            self._go_on(cell)
         if self._down:
             self._start_again()
 
@@ -72,8 +74,14 @@ class Storm:
                         stage.raise_in(cell)
                     case Blow.HANG:
                         stage.hang(cell)
-                        self._world.time.at(self._world.time.now + blow.size, stage.go_on, cell)
+                        self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
+                        self._world.time.at(self._world.time.now + blow.size, self._go_on, cell)
         self.losses.blows += 1
+
+    def _go_on(self, cell: Cell) -> None:
+        if cell.alive and cell.hung:
+            self._tell(ActorStarted(cell.actor.role.value, cell.actor.index))
+            self._world.stage.go_on(cell)
 
     def _victim(self, pick: int) -> Cell | None:
         """An actor of the cast that carries its core."""

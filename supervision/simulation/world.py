@@ -18,17 +18,20 @@ from actors.gateway import ControlSide, Gateway, GatewaySetup, JournalFile
 from actors.messages.journal import Row
 from actors.messages.session import OperatorCommand
 from actors.messages.supervision import ClockSettings, Operate, Shutdown
+from actors.shell import Shell
 from config.reader import LoadedConfig
 from kiwoom.control import ControlPort
 from kiwoom.market import KST_OFFSET, SECOND, Nanos
 from kiwoom.simulated.broker import SimulatedBroker
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
+from kiwoom.simulated.orders import BrokerOrder
 from kiwoom.simulated.setup_file import build_broker, setup_from
 from kiwoom.simulated.wire import CallFrame, EventFrame, ReplyFrame
 from supervision.broker_process import BrokerFiles, setup_of, tax_rates
 from supervision.cast import RunIdentity, cast_of, supervision_settings
 from supervision.child import Launch
 from supervision.simulation.control_side import BrokerSide, StagedControl, StagedLine
+from supervision.simulation.evidence import ActorDied, ActorStarted, MachineEvent, PairView
 from supervision.simulation.memory_journal import JournalDisk, MemoryJournal
 from supervision.simulation.stage import US, Address, Cell, Delays, Stage
 from supervision.simulation.virtual_time import HostView, VirtualTime
@@ -82,6 +85,7 @@ class World(BrokerSide):
         *,
         on_row: Callable[[Row], None],
         on_ledger: Callable[[LedgerRow], None],
+        on_event: Callable[[MachineEvent], None],
     ) -> None:
         self.loaded = loaded
         self.settings = settings
@@ -91,6 +95,7 @@ class World(BrokerSide):
         self.host = HostView(self.time, self._wall_less_mono)
         self.disk = JournalDisk(on_row)
         self._on_ledger = on_ledger
+        self._on_event = on_event
         setup = setup_of(loaded, BrokerFiles.within(Path("unused")), 0, tax_rates(loaded, settings.day))
         traded = {entry.symbol for entry in loaded.traded}
         setup |= {
@@ -108,8 +113,25 @@ class World(BrokerSide):
         self._starts = 0
         self.supervisor: Address | None = None
         self.launch: Launch
-        self.stage = Stage(self.time, self.host, Random(f"{settings.seed}:stage"), settings.delays)
+        self.stage = Stage(
+            self.time,
+            self.host,
+            Random(f"{settings.seed}:stage"),
+            settings.delays,
+            on_settled=self._actor_started,
+            on_end=self._actor_ended,
+        )
+        account = self.broker.account
+        self.start_holdings = {symbol: account.holding(symbol).qty for symbol in account.held_symbols()}
+        self.start_cash = account.cash
+
+    def open_books(self) -> None:
+        """The broker's first rows, and its market begins to move."""
         self.broker.record_positions(LedgerKind.OPEN_POSITION, self.time.now, self.true_wall(self.time.now))
+        self._after_broker()
+
+    def close_books(self) -> None:
+        self.broker.record_positions(LedgerKind.CLOSE_POSITION, self.time.now, self.true_wall(self.time.now))
         self._after_broker()
 
     def true_wall(self, at: int) -> int:
@@ -166,6 +188,34 @@ class World(BrokerSide):
             if getattr(actor, "role", None) is role and actor.index == index:
                 return cell
         return None
+
+    # --- what checkers may look at ----------------------------------------------------------------------------------
+
+    @property
+    def cash(self) -> int:
+        return self.broker.account.cash
+
+    def held(self, symbol: str) -> int:
+        return self.broker.account.holding(symbol).qty
+
+    def broker_open_orders(self) -> list[BrokerOrder]:
+        return self.broker.open_orders()
+
+    def rows(self) -> list[Row]:
+        return [row for row, _ in self.disk.rows]
+
+    def live_pairs(self) -> tuple[PairView, ...]:
+        return ()
+
+    def _actor_started(self, cell: Cell) -> None:
+        actor = cell.actor
+        if isinstance(actor, Shell) and actor.core is not None:
+            self._on_event(ActorStarted(actor.role.value, actor.index))
+
+    def _actor_ended(self, cell: Cell) -> None:
+        actor = cell.actor
+        if isinstance(actor, Shell) and actor.core is not None:
+            self._on_event(ActorDied(actor.role.value, actor.index))
 
     # --- what the Gateway opens -------------------------------------------------------------------------------------
 
