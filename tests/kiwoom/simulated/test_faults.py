@@ -39,7 +39,7 @@ def test_a_rate_strikes_as_often_as_it_says_and_draws_nothing_at_zero() -> None:
     random = Random(7)
     dice = FaultDice(Faults(), random)
     before = random.getstate()
-    assert not any(dice.strikes(0) for _ in range(100))
+    assert not any(dice.strikes("order_lost", "q", 0) for _ in range(100))
     assert random.getstate() == before
     assert all(dice.strikes(10_000) for _ in range(100))
     assert 400 < sum(dice.strikes(500) for _ in range(10_000)) < 600
