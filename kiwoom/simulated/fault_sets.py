@@ -146,9 +146,9 @@ _SCALE_PERCENT: Final = (25, 200)
 def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """(faults, knobs, latency) for `broker.settings_of`: the broker that this seed plays.
 
-    The rates of the named sets (of two that name the same, the higher), each left out or scaled by the seed; a set of
-    one rate keeps it. Which variant of Kiwoom it is (KIWOOM.md "unknown") and how far away its servers are, is drawn
-    too, without any set as well. KeyError for an unknown name.
+    The rates of the named sets (of two that name the same, the higher), each left out or scaled by the seed; never all
+    of them left out. Drawn too, also without any set: which variant of Kiwoom it is (where KIWOOM.md says "unknown"),
+    and how far away its servers are. KeyError for an unknown name.
     """
     draws = Random(f"{seed}:variant")
     faults: dict[str, Any] = {}
@@ -156,10 +156,10 @@ def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[st
         for key, value in FAULT_SETS[name].items():
             faults[key] = max(value, faults.get(key, 0))
     rates = [key for key in faults if _is_rate(key)]
+    kept = [key for key in rates if draws.randrange(100) >= _LEFT_OUT_PERCENT] or rates
     for key in rates:
-        is_left_out = draws.randrange(100) < _LEFT_OUT_PERCENT
-        scaled = faults[key] * draws.randint(*_SCALE_PERCENT) // 100
-        faults[key] = 0 if is_left_out and len(rates) > 1 else min(RATE_BASE, max(1, scaled))
+        scaled = max(1, faults[key] * draws.randint(*_SCALE_PERCENT) // 100)
+        faults[key] = min(RATE_BASE, scaled) if key in kept else 0
     return faults, _drawn_knobs(draws), _drawn_latency(draws)
 
 
@@ -169,14 +169,14 @@ def _is_rate(key: str) -> bool:
 
 def _drawn_knobs(draws: Random) -> dict[str, Any]:
     return {
-        "message_before_tr": draws.random() < 0.5,
+        "message_before_tr": draws.randrange(100) < 50,
         "ioc_end": draws.choice(("clear", "confirm", "nothing")),
-        "report_has_venue": draws.random() < 0.8,
-        "report_has_costs": draws.random() < 0.8,
-        "balance_on_release": draws.random() < 0.5,
-        "query_registers_real": draws.random() < 0.5,
-        "overload_counts": draws.random() < 0.3,
-        "rows_per_page": draws.choice((2, 20, 100)),
+        "report_has_venue": draws.randrange(100) < 80,
+        "report_has_costs": draws.randrange(100) < 80,
+        "balance_on_release": draws.randrange(100) < 50,
+        "query_registers_real": draws.randrange(100) < 50,
+        "overload_counts": draws.randrange(100) < 30,
+        "rows_per_page": draws.choice((5, 20, 100)),
     }
 
 

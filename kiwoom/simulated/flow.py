@@ -247,6 +247,7 @@ class BackgroundFlow:
             limit = book.upper if up else book.lower
             quoted.exchange.take(book, up, limit, book.available(up, limit), wall)
             quoted.go_to_limit(up)
+            quoted.exchange.post(book, up, limit, quoted.unit * _BIG_TOUCH, wall)
             self._fill_side(quoted, up, wall)
             quoted.exchange.publish(book, wall)
         return True
