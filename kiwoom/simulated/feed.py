@@ -78,6 +78,8 @@ class Feed:
 
     def publish_books(self) -> None:
         """The end of an instant: every registered book that changed in it, once."""
+        if not self._changed:
+            return
         for (venue, symbol), wall in self._changed.items():
             code = venue_code(venue, symbol)
             if not self._line.registrations.wants(code, BOOK_TYPE):

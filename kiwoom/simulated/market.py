@@ -89,6 +89,8 @@ class SimulatedMarket:
         self._vi_until: dict[int, int] = {}
         self._rush_until: dict[int, int] = {}
         self._nxt_closed_early = False
+        self.disturbances = 0
+        """How many halts, VIs, rushes to a limit and early closes have begun."""
         for index, listing in enumerate(listings):
             self._list(listing, index, seed)
         self._flow = BackgroundFlow(scenario.flow, list(self._instruments.values()), seed, self._schedule, start_wall)
@@ -179,6 +181,7 @@ class SimulatedMarket:
         last = next(line for line in TIMETABLE if line.code == "S")
         if exchange.phase == CONTINUOUS and _MAIN_MARKET_FROM <= time_of_day(wall) < last.at:
             self._nxt_closed_early = True
+            self.disturbances += 1
             self._signal(wall, last)
             exchange.set_phase(last.phase, wall, last.last)
         return events + self._drain()
@@ -196,6 +199,7 @@ class SimulatedMarket:
         events = self.advance(wall)
         instrument = self._instruments[symbol]
         if self._flow.rush(instrument, up, wall):
+            self.disturbances += 1
             self._rush_until[instrument.index] = wall + seconds * SECOND
             self._schedule(wall + seconds * SECOND, self._end_rush, instrument.index)
         return events + self._drain()
@@ -330,6 +334,7 @@ class SimulatedMarket:
         if book is None or book.in_halt:
             return
         number = self._book_number(venue, symbol)
+        self.disturbances += 1
         self._outbox.append(Halted(wall, venue, symbol))
         exchange.set_halt(book, True, wall)
         self._halted_until[number] = wall + seconds * SECOND
@@ -350,6 +355,7 @@ class SimulatedMarket:
         if book is None or book.mode != CONTINUOUS:
             return
         number = self._book_number(venue, symbol)
+        self.disturbances += 1
         self._outbox.append(ViStarted(wall, venue, symbol))
         exchange.set_vi(book, True, wall)
         self._vi_until[number] = wall + seconds * SECOND

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from kiwoom.simulated.events import MarketEvent
+from kiwoom.simulated.faults import Strike
 from kiwoom.simulated.line import SECOND, Line
 from kiwoom.simulated.market import SimulatedMarket
 from kiwoom.simulated.orders import BrokerOrder
@@ -75,19 +76,32 @@ class Mischief:
 
     def after_fill(self, order: BrokerOrder, wall: int) -> None:
         """One more thing may happen in the instant of the fill, once the exchange has said all that it has to say."""
-        faults = self._faults
+        market, faults = self._market, self._faults
+        symbol, up = order.symbol, order.side != BUY
         other = KRX if order.venue == NXT else NXT
-        for fault, subject, seconds, action in (
-            ("halt_after_fill", order.symbol, faults.halt_seconds, partial(self._halt, order.symbol)),
-            ("vi_after_fill", order.symbol, faults.vi_seconds, partial(self._start_vi, order.venue, order.symbol)),
-            ("vi_other_after_fill", order.symbol, faults.vi_seconds, partial(self._start_vi, other, order.symbol)),
-            ("nxt_suspended_after_fill", NXT, faults.nxt_suspended_seconds, self._suspend_nxt),
-            ("nxt_closed_after_fill", NXT, 0, self._close_nxt),
-            ("limit_after_fill", order.symbol, faults.limit_seconds, partial(self._rush, order)),
+        vi, halt = faults.vi_seconds, faults.halt_seconds
+        # A halt on KRX is one on both venues.
+        for fault, subject, seconds, disturb in (
+            ("halt_after_fill", symbol, halt, lambda at: market.halt(KRX, symbol, at, halt)),
+            ("vi_after_fill", symbol, vi, lambda at: market.start_vi(order.venue, symbol, at, vi)),
+            ("vi_other_after_fill", symbol, vi, lambda at: market.start_vi(other, symbol, at, vi)),
+            (
+                "nxt_suspended_after_fill",
+                NXT,
+                faults.nxt_suspended_seconds,
+                lambda at: market.suspend_nxt(at, faults.nxt_suspended_seconds),
+            ),
+            ("nxt_closed_after_fill", NXT, 0, market.close_nxt_early),
+            (
+                "limit_after_fill",
+                symbol,
+                faults.limit_seconds,
+                lambda at: market.rush_to_limit(symbol, up, at, faults.limit_seconds),
+            ),
         ):
-            if self._dice.strikes(fault, subject, wall, seconds * SECOND):
-                self._line.at(wall, action)
-        if self._dice.happens("line_lost_at_fill"):
+            if self._dice.happens(fault):
+                self._line.at(wall, partial(self._disturb, Strike(wall, fault, subject, seconds * SECOND), disturb))
+        if self._dice.happens("line_lost_at_fill") and self._line.logged_in:
             self.cut("line_lost_at_fill", order.order_no, wall)
 
     def cut(self, fault: str, subject: str, wall: int) -> None:
@@ -96,22 +110,14 @@ class Mischief:
         self._dice.note(fault, subject, wall, down_ns)
         self._line.cut_at(wall, self._line.session, down_ns)
 
-    def _halt(self, symbol: str, wall: int) -> None:
-        # A halt on KRX is one on both venues.
-        self._observe(self._market.halt(KRX, symbol, wall, self._faults.halt_seconds))
-
-    def _start_vi(self, venue: str, symbol: str, wall: int) -> None:
-        self._observe(self._market.start_vi(venue, symbol, wall, self._faults.vi_seconds))
-
-    def _suspend_nxt(self, wall: int) -> None:
-        self._observe(self._market.suspend_nxt(wall, self._faults.nxt_suspended_seconds))
-
-    def _close_nxt(self, wall: int) -> None:
-        self._observe(self._market.close_nxt_early(wall))
-
-    def _rush(self, order: BrokerOrder, wall: int) -> None:
-        up = order.side != BUY
-        self._observe(self._market.rush_to_limit(order.symbol, up, wall, self._faults.limit_seconds))
+    def _disturb(self, strike: Strike, disturb: Callable[[int], list[MarketEvent]], wall: int) -> None:
+        """Noted if it makes a difference: what is halted already is not halted again."""
+        if self._dice.is_calm:
+            return
+        before = self._market.disturbances
+        self._observe(disturb(wall))
+        if self._market.disturbances > before:
+            self._dice.note(strike.fault, strike.subject, wall, strike.size_ns)
 
     def _cut_now_and_then(self, wall: int) -> None:
         self._line.at(wall + self._dice.gap(self._faults.line_cuts_per_hour), self._cut_now_and_then)

@@ -358,6 +358,15 @@ def test_a_fill_may_stop_one_venue_or_both_and_for_how_long(fault: str, order_ty
     assert strike.size_ns == (0 if fault == "nxt_closed_after_fill" else 6_000 * MS)
 
 
+def test_a_stop_of_what_has_stopped_already_is_no_second_strike() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(halt_after_fill=ALWAYS, halt_seconds=5))
+    for turn in range(3):
+        buy_one(kiwoom, rq_name=f"q{turn}")
+    kiwoom.pass_time(200)
+    assert len(kiwoom.rows("FILL")) == 3
+    assert len(struck(kiwoom, "halt_after_fill")) == 1
+
+
 def test_a_suspended_nxt_stops_every_symbol_without_a_signal_and_takes_cancels() -> None:
     kiwoom = SimulatedKiwoom(faults=Faults(nxt_suspended_after_fill=ALWAYS))
     kiwoom.heard.wanted_fids = (215,)
