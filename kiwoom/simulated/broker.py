@@ -24,12 +24,13 @@ from kiwoom.simulated.events import (
     ViEnded,
     ViStarted,
 )
-from kiwoom.simulated.faults import BrokerKnobs, Faults, Latency, settings_from
+from kiwoom.simulated.faults import BrokerKnobs, Faults, Latency, Strike, settings_from
 from kiwoom.simulated.feed import Feed
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.line import Line
 from kiwoom.simulated.market import SimulatedMarket
 from kiwoom.simulated.master import Master, MasterNotes
+from kiwoom.simulated.mischief import LINE, Mischief
 from kiwoom.simulated.order_desk import OrderCall, OrderDesk
 from kiwoom.simulated.orders import BrokerOrder
 from kiwoom.simulated.query_desk import QueryDesk
@@ -87,6 +88,7 @@ class SimulatedBroker:
             listings, settings.notes, account.number, "1" if settings.knobs.mock_server else "simulated"
         )
         self._feed = Feed(market, listings, self._line)
+        self._mischief = Mischief(self._line, market, self._observe, market.now)
         self._orders = OrderDesk(
             line=self._line,
             feed=self._feed,
@@ -97,6 +99,7 @@ class SimulatedBroker:
             record=self._record,
             wall_to_mono=lambda wall: wall - self._wall_less_mono,
             observe_all=self._observe,
+            mischief=self._mischief,
         )
         self._queries = QueryDesk(
             line=self._line,
@@ -221,6 +224,37 @@ class SimulatedBroker:
                 self._feed.send_signal(signal)
         return result
 
+    # --- faults, from outside ---------------------------------------------------------------------------------------
+
+    def take_strikes(self) -> list[Strike]:
+        """The faults that happened since the last look, oldest first; at most the last `faults.STRIKES_KEPT_MAX`."""
+        return self._line.dice.take()
+
+    def calm(self, mono: int, wall: int) -> tuple[str, ...]:
+        """From now on nothing goes wrong, and every halt, VI, rush and line that is down ends. What was late still
+        comes late; what was lost stays lost. Returns what stands all the same, in words: an NXT that closed early."""
+        self._wall_less_mono = wall - mono
+        self._line.calm()
+        self.observe(self.market.calm(wall))
+        return ("NXT closed early",) if self.market.nxt_closed_early else ()
+
+    def cut_line(self, wall: int, down_ns: int = 0) -> None:
+        """The line to the client breaks (-106), and no login works for `down_ns`."""
+        self._line.dice.note("cut_line", LINE, wall, down_ns)
+        self._line.cut_at(wall, self._line.session, down_ns)
+
+    def observe(self, events: Sequence[MarketEvent]) -> None:
+        """What `market` answered to a call that was not the broker's: a halt, a hit, an early close, a rush."""
+        self._observe(events)
+        self._feed.publish_books()
+
+    def order_by_hand(
+        self, venue: str, symbol: str, side: str, qty: int, price: int, hoga: str, mono: int, wall: int
+    ) -> str:
+        """The trader's own order, in HTS. Its number; "" if the server turns it away."""
+        self._wall_less_mono = wall - mono
+        return self._orders.order_by_hand(venue, symbol, side, qty, price, hoga, wall)
+
     # --- the books --------------------------------------------------------------------------------------------------
 
     def take_ledger(self) -> list[LedgerRow]:
@@ -251,6 +285,7 @@ class SimulatedBroker:
             "orders_max_in_1s": self._orders.window.most_used,
             "queries": self._queries.asked,
             "query_overloads": self._queries.overloads,
+            "faults": dict(sorted(self._line.dice.counts.items())),
             "open_orders": [order.order_no for order in self.open_orders()],
         }
 
