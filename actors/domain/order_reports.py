@@ -19,7 +19,7 @@ from actors.domain.order_flow import OrderFlow
 from actors.domain.order_rows import order_row, plain_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
-from actors.messages.journal import EventType
+from actors.messages.journal import ABSORBED, EventType
 from actors.messages.orders import RejectSource
 from kiwoom.codes.error import is_overload
 from kiwoom.control import EventMalformed, MessageReceived, OrderCalled, OrderNumbered, OrderReport, ReportKind
@@ -223,8 +223,9 @@ class OrderReports:
                     order,
                     report.at,
                     report,
-                    reason="ABSORBED",
+                    reason=ABSORBED,
                     message_text=f"fill {exec_id} of {report.fill_qty} at {report.fill_px}, known by query: {known}",
+                    extra=(("absorbed_exec_id", exec_id), ("absorbed_qty", known)),
                 )
             )
         if report.fill_qty > known:
