@@ -212,7 +212,7 @@ class AdmissionRestored:
 
     `plans` are those of the pairs that live now, each in its slot; `traded_won` all that ended pairs bought and sold
     since the start of the day, `net_won` what it earned. `imbalances`: pairs that ended UNHEDGED and are open still,
-    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last ends (at most 1,024), oldest first.
+    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last 1,024 ends, oldest first.
     """
 
     plans: tuple[PairPlan, ...]
