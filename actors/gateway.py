@@ -7,7 +7,7 @@ from the thread to the shards as bytes without touching the core.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from actors.cores.gateway import GatewayCore, GatewaySettings
 from actors.effects import Call, Effects, Record, Role, Send
@@ -18,9 +18,10 @@ from actors.messages.session import ConnectBroker
 from actors.messages.supervision import ResendState
 from actors.shell import Shell
 from kiwoom.adapter import FeedTarget
-from kiwoom.control import ControlCall, ControlPort
+from kiwoom.control import ControlCall, ControlEvent, ControlPort
 from kiwoom.control_thread import QUOTE_INTERVAL_NS_MAX, QUOTE_INTERVAL_NS_MIN, ControlThread
 from kiwoom.market import MS, Nanos
+from kiwoom.quotes import QuoteRun
 
 ROWS_INTERVAL_NS = 250 * MS
 """Telemetry hears of written rows at most four times a second."""
@@ -43,6 +44,30 @@ class GatewaySetup:
     """What the cast's own Gateway needs to make its control."""
 
 
+class JournalFile(Protocol):
+    """What the shell needs of its journal (actors.journal.Journal)."""
+
+    last_seq: int
+
+    def append(self, row: Row, actor: str) -> int: ...
+    def commit(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class ControlSide(Protocol):
+    """The actor's side of the control (kiwoom.control_thread.ControlThread)."""
+
+    quote_interval_ns: int
+
+    def start(self) -> None: ...
+    def wake_fd(self) -> int: ...
+    def perform(self, call: ControlCall) -> None: ...
+    def take(self) -> tuple[list[ControlEvent], dict[int, QuoteRun]]: ...
+    def take_repeats(self, shard: int) -> tuple[int, int]: ...
+    def last_quotes(self, shard: int) -> bytes: ...
+    def stop(self) -> None: ...
+
+
 class Gateway(Shell):
     """Subclasses (in the cast) name their control; no actor can tell which it is."""
 
@@ -54,13 +79,17 @@ class Gateway(Shell):
     def make_application(self, arguments: list[str]) -> Any:
         raise NotImplementedError
 
+    def open_journal(self, setup: GatewaySetup) -> JournalFile:
+        return Journal(setup.journal_path)
+
+    def open_control(self, setup: GatewaySetup) -> ControlSide:
+        return ControlThread(lambda: self.make_control(setup.control), self.make_application, setup.feeds, self.clock)
+
     def make_core(self, settings: GatewaySetup) -> GatewayCore:
-        self._journal = Journal(settings.journal_path)
+        self._journal = self.open_journal(settings)
         self._unreported: list[Row] = []
         self._report_at: Nanos | None = None
-        self._control = ControlThread(
-            lambda: self.make_control(settings.control), self.make_application, settings.feeds, self.clock
-        )
+        self._control = self.open_control(settings)
         return GatewayCore(replace(settings.core, run_tag=self.own_tag(settings.core.run_tag)))
 
     def enlisted(self) -> None:

@@ -4,17 +4,16 @@ Thespian redelivers a message whose handler raised, so a handler that sent an or
 twice. This shell computes every effect before it performs the first, and turns an exception into a report and an
 exit. A failed actor does nothing more; the Supervisor starts a new one.
 
-Thespian cannot cancel a wake-up, so wake-ups carry nothing: a stale one finds nothing due and arms again.
+Thespian cannot cancel a wake-up, so wake-ups carry nothing: a stale one finds nothing due. Those under way are
+remembered, so that none is asked for that an earlier one makes superfluous; else stale ones would multiply.
 """
 
-import gc
-import os
-import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from heapq import heappop, heappush
 from typing import Any
 
 from thespian.actors import (
@@ -28,17 +27,13 @@ from thespian.actors import (
     WatchMessage,
 )
 
-from actors.clock import HostClock
 from actors.core import Core
 from actors.effects import Call, Effects, Record, Role, Send
-from actors.lifeline import hold_lifeline, let_crashes_end_us
+from actors.host import Host, ProcessHost, end_after_grace
 from actors.messages.journal import Row, RowsPosted
 from actors.messages.supervision import ActorFailed, Enlist, Enlisted, Ping, Pong
 from kiwoom.control import ControlCall
 from kiwoom.market import MS, Nanos
-
-ORPHAN_GRACE_S = 20.0
-"""How long an actor outlives its launcher at most: the Supervisor needs some of it to close the pairs."""
 
 GIVES_WAY = frozenset({Role.MARKET_DATA, Role.TELEMETRY, Role.SESSION_STATE})
 """Those who are not between a signal and its order run at a lower priority, where the system has such a thing."""
@@ -67,9 +62,11 @@ class Shell(Actor):  # type: ignore[misc]
         self.index = 0
         self.incarnation = 1
         self.addresses: dict[tuple[str, int], Any] = {}
-        self.clock = HostClock(0)
+        self.host: Host = ProcessHost()
+        self.clock = self.host.clock(0)
         self.failed = False
-        self._armed_for: Nanos | None = None
+        self._wakes: list[Nanos] = []
+        """When the wake-ups under way are due, as a heap: one per deadline that was the earliest when it arose."""
         self._held_rows: list[Row] = []
         self._rows_due: Nanos | None = None
         self._early: list[object] = []
@@ -99,7 +96,8 @@ class Shell(Actor):  # type: ignore[misc]
             case WatchMessage():
                 self.on_watched()
             case WakeupMessage():
-                self._armed_for = None
+                if self._wakes:
+                    heappop(self._wakes)
                 self.woken()
             case ChildActorExited() | PoisonMessage():
                 pass
@@ -204,32 +202,21 @@ class Shell(Actor):  # type: ignore[misc]
             self._post_rows()
             return
         self.name, self.index, self.incarnation = enlist.name, enlist.index, enlist.incarnation
-        self.clock = HostClock(enlist.clock.wall_offset_ns)
+        self.clock = self.host.clock(enlist.clock.wall_offset_ns)
         self.core = self.make_core(enlist.settings)
-        if enlist.lifeline_port:
-            let_crashes_end_us()
-        hold_lifeline(enlist.lifeline_port, self._orphaned)
+        self.host.hold_lifeline(enlist.lifeline_port, end_after_grace)
         self.enlisted()
-        self.post(Send(Role.SUPERVISOR, Enlisted(self.name, self.index, os.getpid())))
-        # What exists now lives as long as the actor: the collector need not walk through it on the hot path.
-        gc.collect()
-        gc.freeze()
-        if self.role in GIVES_WAY and hasattr(os, "nice"):
-            os.nice(10)
+        self.post(Send(Role.SUPERVISOR, Enlisted(self.name, self.index, self.host.pid)))
+        self.host.settle(gives_way=self.role in GIVES_WAY)
         early, self._early = self._early, []
         for message in early:
             self.perform(self.decide(message))
 
-    def _orphaned(self) -> None:
-        """On the lifeline's thread: the launcher is gone. Leave the Supervisor time to end the pairs, then go."""
-        time.sleep(ORPHAN_GRACE_S)
-        os._exit(1)
-
     def _arm(self) -> None:
         deadline = self.next_wake()
-        if deadline is None or (self._armed_for is not None and self._armed_for <= deadline):
+        if deadline is None or (self._wakes and self._wakes[0] <= deadline):
             return
-        self._armed_for = deadline
+        heappush(self._wakes, deadline)
         delay_ns = max(0, deadline - self.clock.now().mono)
         self.wakeupAfter(timedelta(microseconds=delay_ns // 1_000))
 

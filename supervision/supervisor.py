@@ -5,23 +5,19 @@ launcher notices.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import time
-import traceback
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from thespian.actors import Actor, ActorExitRequest, ChildActorExited, PoisonMessage, WakeupMessage
 
-from actors.clock import HostClock
 from actors.effects import Record, Role
-from actors.lifeline import hold_lifeline
+from actors.host import ORPHAN_GRACE_S, Host, ProcessHost
 from actors.messages.journal import Row, RowsPosted
 from actors.messages.supervision import AskStatus, Enlist
-from actors.shell import ORPHAN_GRACE_S
 from kiwoom.market import Nanos
 from supervision.child import Launch
 from supervision.supervisor_core import (
@@ -46,7 +42,8 @@ class Supervisor(Actor):  # type: ignore[misc]
         super().__init__()
         self._core: SupervisorCore | None = None
         self._launch: Launch
-        self._clock = HostClock(0)
+        self.host: Host = ProcessHost()
+        self._clock = self.host.clock(0)
         self._addresses: dict[Key, Any] = {}
         self._incarnations: list[tuple[Any, Key, int]] = []
         self._starts: dict[Key, int] = {}
@@ -60,8 +57,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         try:
             self._receive_guarded(message, sender)
         except Exception:
-            traceback.print_exc(file=sys.stderr)
-            os._exit(70)
+            self.host.collapse()
 
     def _receive_guarded(self, message: object, sender: Any) -> None:
         if isinstance(message, Launch):
@@ -69,7 +65,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         elif self._core is None or isinstance(message, (ActorExitRequest, PoisonMessage)):
             return
         elif isinstance(message, AskStatus):
-            self.send(sender, replace(self._core.status(), supervisor_pid=os.getpid()))
+            self.send(sender, replace(self._core.status(), supervisor_pid=self.host.pid))
         elif isinstance(message, ChildActorExited):
             for address, key, incarnation in self._incarnations:
                 if address == message.childAddress:
@@ -83,9 +79,9 @@ class Supervisor(Actor):  # type: ignore[misc]
 
     def _begin(self, launch: Launch) -> None:
         self._launch = launch
-        self._clock = HostClock(launch.clock.wall_offset_ns)
+        self._clock = self.host.clock(launch.clock.wall_offset_ns)
         self._core = SupervisorCore(launch.children, launch.settings)
-        hold_lifeline(launch.lifeline_port, self._lose_launcher)
+        self.host.hold_lifeline(launch.lifeline_port, self._lose_launcher)
         self._addresses[Role.SUPERVISOR.value, 0] = self.myAddress
         for spec in launch.children:  # addresses first: everyone is enlisted with everyone's
             self._create(spec.key)
@@ -95,7 +91,7 @@ class Supervisor(Actor):  # type: ignore[misc]
         """On the lifeline's thread: the next heartbeat acts on it. If that has no effect, end the hard way."""
         self._launcher_gone = True
         time.sleep(ORPHAN_GRACE_S)
-        _kill(self._admin_pid)
+        self.host.kill(self._admin_pid)
         os._exit(70)
 
     def _beat(self) -> None:
@@ -115,7 +111,7 @@ class Supervisor(Actor):  # type: ignore[misc]
                 case StopChild(key):
                     self.send(self._addresses[key], ActorExitRequest())
                 case KillChild(key, pid):
-                    _kill(pid)
+                    self.host.kill(pid)
                 case TellChild(key, message):
                     self.send(self._addresses[key], message)
                 case Record(row):
@@ -156,14 +152,6 @@ class Supervisor(Actor):  # type: ignore[misc]
             return
         self._armed_for = deadline
         self.wakeupAfter(timedelta(microseconds=max(0, deadline - self._clock.now().mono) // 1_000))
-
-
-def _kill(pid: int) -> None:
-    """End a process that does not answer; it may be gone already."""
-    try:
-        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-    except OSError:
-        return
 
 
 def _end_system(admin_port: int) -> None:

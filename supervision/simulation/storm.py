@@ -1,0 +1,107 @@
+"""Strikes the machine with what was planned for it, and lets it alone when the storm is over."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kiwoom.market import MS, SECOND, Nanos
+from supervision.simulation.evidence import (
+    ActorDied,
+    ActorStarted,
+    HostClockStepped,
+    MachineEvent,
+    MachineKilled,
+    MachineStarted,
+)
+from supervision.simulation.machine_faults import Blow, PlannedBlow
+from supervision.simulation.stage import Cell
+from supervision.simulation.world import World
+
+Tell = Callable[[MachineEvent], None]
+
+UPTIME_BEFORE_BLOW_NS = 200 * MS
+"""A machine just started is left alone for so long, or it would never come up."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """What the storm did, by count."""
+
+    blows: int = 0
+    machines: int = 0
+    torn_rows: int = 0
+
+
+class Storm:
+    def __init__(self, world: World, blows: Sequence[PlannedBlow], tell: Tell) -> None:
+        self._world = world
+        self._tell = tell
+        self._start = world.time.now
+        self._over = False
+        self._down = False
+        self.losses = Losses()
+        for blow in blows:
+            world.time.at(self._start + blow.at_ns, self._strike, blow)
+
+    def end(self) -> None:
+        """From now on nothing strikes; what hangs goes on, what is down is started."""
+        self._over = True
+        self._world.stage.delayed_rate = 0
+        for cell in self._world.stage.cells():
+            self._go_on(cell)
+        if self._down:
+            self._start_again()
+
+    def _strike(self, blow: PlannedBlow) -> None:
+        if self._over or self._down:
+            return
+        stage = self._world.stage
+        match blow.blow:
+            case Blow.STEP_CLOCK:
+                self._world.host.step_ns += blow.size
+                self._tell(HostClockStepped(blow.size))
+            case Blow.KILL_MACHINE:
+                self._kill_machine(blow)
+            case _:
+                cell = self._victim(blow.pick)
+                if cell is None:
+                    return
+                match blow.blow:
+                    case Blow.KILL:
+                        stage.kill(cell)
+                    case Blow.KILL_MIDWAY:
+                        stage.trip(cell, blow.size)
+                    case Blow.RAISE:
+                        stage.raise_in(cell)
+                    case Blow.HANG:
+                        stage.hang(cell)
+                        self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
+                        self._world.time.at(self._world.time.now + blow.size, self._go_on, cell)
+        self.losses.blows += 1
+
+    def _go_on(self, cell: Cell) -> None:
+        if cell.alive and cell.hung:
+            self._tell(ActorStarted(cell.actor.role.value, cell.actor.index))
+            self._world.stage.go_on(cell)
+
+    def _victim(self, pick: int) -> Cell | None:
+        """An actor of the cast that carries its core."""
+        alive = [cell for cell in self._world.stage.cells() if getattr(cell.actor, "core", None) is not None]
+        return alive[pick % len(alive)] if alive else None
+
+    def _kill_machine(self, blow: PlannedBlow) -> None:
+        world = self._world
+        world.kill_machine()
+        if blow.torn:
+            self.losses.torn_rows += world.disk.tear()
+        if blow.rebooted:
+            world.host.boot_ns = world.time.now - 60 * SECOND
+        self.losses.machines += 1
+        self._down = True
+        self._tell(MachineKilled())
+        world.time.at(Nanos(world.time.now + blow.size), self._start_again)
+
+    def _start_again(self) -> None:
+        if self._down:
+            self._down = False
+            self._world.start_machine(arm=not self._over)
+            self._tell(MachineStarted())

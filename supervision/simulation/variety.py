@@ -1,0 +1,29 @@
+"""Which settings a seed tries: the simulation varies what the configuration leaves at its default.
+
+A value that the user set, in the file or with --set, is the one that is simulated on every day.
+"""
+
+from random import Random
+
+from config.reader import LoadedConfig
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "execution.slice_qty": ("1", "1", "1", "2", "3", "5", "7"),
+    "execution.t_hedge_ms": ("1000", "1000", "600", "300"),
+    "execution.max_concurrent_symbols": ("2", "2", "3", "4"),
+    "execution.max_outstanding_pairs_per_symbol": ("1", "1", "1", "2"),
+    "router.entry_leg": ("auto", "auto", "sell_rich", "buy_cheap"),
+    "router.entry_leg_style.prefer": ("ioc", "ioc", "ioc", "market"),
+    "router.hedge_leg.hedge_price": ("lock", "lock", "join", "mid"),
+    "router.hedge_leg.hedge_fallback_venue": ("best", "best", "same"),
+    "spread_engine.cooldown_ms": ("100", "100", "0"),
+}
+"""By key: as often as it stands here."""
+
+
+def varied(loaded: LoadedConfig, seed: int) -> LoadedConfig:
+    """The configuration of this seed's day. Raises ConfigErrors if what the user set does not go with a choice."""
+    random = Random(f"{seed}:settings")
+    drawn = {key: random.choice(values) for key, values in _CHOICES.items()}
+    sets = [f"{key}={value}" for key, value in drawn.items() if loaded.origins.get(key) == "default"]
+    return loaded.changed(sets)
