@@ -87,6 +87,9 @@ PAIRS_REMEMBERED_MAX: Final = 64
 END_ROWS_REMEMBERED_MAX: Final = 8
 """Rows of the last ends, for a Gateway that may have failed before it wrote them."""
 
+EARLY_FILLS_MAX: Final = 64
+"""Fills kept by a manager that does not know yet which pair it has; more go to the Router at once."""
+
 CANCEL_PATIENCE_MAX: Final = 3
 """How often the wait after a failed cancel doubles: a venue that takes no cancel for an hour is not asked thousands of
 times, and one that takes it again is asked within seconds."""
@@ -143,6 +146,9 @@ class PairManagerCore:
         self._pair: PairInHand | None = None
         self._top: TopOfBook | None = None
         self._symbols: OrderedDict[str, Symbol] = OrderedDict()
+        self._settled = False
+        """It was given a pair, or told that there is none."""
+        self._early_fills: list[OrderFilled] = []
         self._end_rows: deque[Record] = deque(maxlen=END_ROWS_REMEMBERED_MAX)
         self._out: list[Effect] = []
         self._at = NEVER
@@ -153,15 +159,19 @@ class PairManagerCore:
         match message:
             case StartPair():
                 self._start(message, now)
+                self._settle(now)
             case StartRescue():
                 self._start_rescue(message, now)
+                self._settle(now)
             case FlattenPair():
                 self._flatten(message, now)
             case TopOfBook():
                 self._see(message, now)
             case RestorePair():
                 self._restore(message, now)
+                self._settle(now)
             case NothingToRestore():
+                self._settle(now)
                 # A pair in hand of which nothing was ever sent goes on: its own timers will find that out.
                 self._out.append(Send(Role.ROUTER, SlotRestored(self._settings.slot)))
             case CheckPair():
@@ -244,6 +254,7 @@ class PairManagerCore:
             return
         elif pair.ledger.knows(start.late):
             self._turn_away(start.plan, start.rescue_no, pair.state, "FILL_KNOWN", now)
+            pair.rescue_no = max(pair.rescue_no, start.rescue_no)
             return
         else:
             pair.plan = start.plan
@@ -311,10 +322,21 @@ class PairManagerCore:
             self._watch(before, on=pair.ended)
         self._out.append(Send(Role.ROUTER, SlotRestored(settings.slot)))
 
+    def _settle(self, now: Now) -> None:
+        """Whose are the fills that came before anybody said what this manager has?"""
+        self._settled = True
+        fills, self._early_fills = self._early_fills, []
+        for fill in fills:
+            self._at = fill.at
+            self._hear(fill, now)
+
     def _check(self, message: CheckPair, now: Now) -> None:
         pair = self._pair
-        if pair is None or pair.plan.pair_id != message.plan.pair_id or pair.rescue_no < message.child:
+        if pair is None or pair.plan.pair_id != message.plan.pair_id:
             self._turn_away(message.plan, message.child, S.ENTRY_MISSED, "NOT_BEGUN", now)
+        elif pair.rescue_no < message.child:
+            self._turn_away(message.plan, message.child, S.ENTRY_MISSED, "NOT_BEGUN", now)
+            pair.rescue_no = message.child if pair.ended else pair.rescue_no
         elif pair.ended and pair.result is not None and pair.result.child == message.child:
             self._out.append(Send(Role.ROUTER, pair.result))
 
@@ -363,8 +385,7 @@ class PairManagerCore:
         pair = self._pair
         if pair is None or event.pair_id != pair.plan.pair_id:
             if isinstance(event, OrderFilled):
-                symbol = self._symbols.get(event.pair_id, Symbol(""))
-                self._out.append(Send(Role.ROUTER, LateFill(event, symbol)))
+                self._pass_on(event)
             return
         if pair.ended and isinstance(event, OrderFilled):
             if not pair.ledger.knows(event):
@@ -373,6 +394,14 @@ class PairManagerCore:
         self._book_event(pair, event)
         if not pair.ended:
             self._step(pair, now)
+
+    def _pass_on(self, fill: OrderFilled) -> None:
+        """A fill of a pair that is not in hand is the Router's; unless this manager is new, and the pair its own."""
+        if not self._settled and len(self._early_fills) < EARLY_FILLS_MAX:
+            self._early_fills.append(fill)
+            return
+        symbol = self._symbols.get(fill.pair_id, Symbol(""))
+        self._out.append(Send(Role.ROUTER, LateFill(fill, symbol)))
 
     def _book_event(self, pair: PairInHand, event: OrderEvent) -> None:
         order = pair.orders.get(event.cl_ord_id)
