@@ -6,30 +6,24 @@ the hedges that may still fill never add up to more than what is open, so nothin
 
 Assumptions: one pair at a time; the Gateway's messages arrive in the order in which it sent them, once or more often;
 a command may be lost on its way (an actor died), a client order id is executed at most once.
+A manager that was started again, or whose Gateway was, is given its pair back by the Gateway (RestorePair): it goes on
+from those facts alone (actors.domain.pair_restore).
 A late fill of the last pair is hedged here, as a rescue, if no new pair came between; else the Router is told.
 Each rescue is a child with a result of its own: what a parent left unhedged is the Router's, which counts it, until a
 late fill closes it (the child then ends UNHEDGED with that fill alone) or StartRescue hands it over, as a fill of no
 order (empty cl_ord_id), to be closed by flatten.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from actors.domain.machine import Machine
-from actors.domain.pair import (
-    END_STATES,
-    PairLedger,
-    PairOrder,
-    PairTrigger,
-    mid_passed,
-    new_pair,
-    price_through,
-    touch,
-)
+from actors.domain.pair import PairLedger, PairOrder, PairTrigger, mid_passed, price_through, touch
+from actors.domain.pair_in_hand import ENTRY_LEG, HEDGE_LEG, NEVER, PairInHand, entry_id
+from actors.domain.pair_restore import Waits, restored_pair
+from actors.domain.pair_rows import advanced, alert_row, end_row, ended, handed_over, not_begun, state_row
 from actors.effects import Effect, Effects, Record, Role, Send
-from actors.messages.journal import EventType, Row
 from actors.messages.market_data import TopOfBook, WatchTop
 from actors.messages.orders import (
     CancelOrder,
@@ -54,20 +48,33 @@ from actors.messages.orders import (
     RefusalReason,
 )
 from actors.messages.pairs import (
+    CheckPair,
     FlattenPair,
     LateFill,
     Leg,
-    PairAdvanced,
-    PairEnded,
+    NothingToRestore,
     PairPlan,
     PairState,
+    RestorePair,
+    SlotRestored,
     StartPair,
     StartRescue,
 )
+from actors.messages.supervision import ResendState
 from kiwoom.fees import CostBook, CostModel
-from kiwoom.market import MS, SECOND, Nanos, Now, Shares, Side, Symbol, Venue, WallNanos, Won
+from kiwoom.market import MS, SECOND, Nanos, Now, Shares, Side, Symbol, Venue, Won
 
-PairManagerMessage = StartPair | StartRescue | FlattenPair | TopOfBook | OrderEvent
+PairManagerMessage = (
+    StartPair
+    | StartRescue
+    | FlattenPair
+    | TopOfBook
+    | RestorePair
+    | NothingToRestore
+    | CheckPair
+    | ResendState
+    | OrderEvent
+)
 
 S, T = PairState, PairTrigger
 
@@ -77,7 +84,16 @@ STEPS_MAX: Final = 32
 PAIRS_REMEMBERED_MAX: Final = 64
 """Ended pairs of this slot whose symbol is still known, to name a very late fill."""
 
-_ENTRY_LEG, _HEDGE_LEG = "A", "B"
+END_ROWS_REMEMBERED_MAX: Final = 8
+"""Rows of the last ends, for a Gateway that may have failed before it wrote them."""
+
+EARLY_FILLS_MAX: Final = 64
+"""Fills kept by a manager that does not know yet which pair it has; more go to the Router at once."""
+
+CANCEL_PATIENCE_MAX: Final = 3
+"""How often the wait after a failed cancel doubles: a venue that takes no cancel for an hour is not asked thousands of
+times, and one that takes it again is asked within seconds."""
+
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)
 _WAITS_FOR_PROOF = (S.ENTRY_IN_DOUBT, S.HEDGE_IN_DOUBT, *_CANCELLING)
@@ -86,8 +102,6 @@ _VENUE_SAYS_NO = (RefusalReason.SESSION_OFF, RefusalReason.VENUE_CLOSED, Refusal
 _NOT_NOW = (RefusalReason.UNNUMBERED_BEFORE, RefusalReason.NO_GRANT, RefusalReason.GRANT_EXPIRED)
 _MAY_CONCERN_A_QUERY = (RefusalReason.DISCONNECTED, RefusalReason.OBSERVE_ONLY, *_VENUE_SAYS_NO)
 
-
-_NEVER: Final = Nanos(0)
 _ACK_NS: Final = Nanos(200 * MS)
 _GATEWAY_GRACE_NS: Final = Nanos(50 * MS)
 _SILENCE_NS: Final = Nanos(3 * SECOND)
@@ -123,112 +137,21 @@ class PairSettings:
         assert self.gateway_grace_ns >= 0
 
 
-@dataclass(slots=True)
-class _Pair:
-    """The pair in hand, or the last one. `orders` holds what may still fill or did: refused orders are dropped, the
-    rest is bounded by the slice, the attempts and the fills."""
-
-    plan: PairPlan
-    ledger: PairLedger
-    flat_by: Nanos
-    machine: Machine[PairState, PairTrigger] = field(default_factory=new_pair)
-    orders: dict[str, PairOrder] = field(default_factory=dict)
-    rescue_no: int = 0
-    hedge_no: int = 0
-    cancel_no: int = 0
-    # of the present exposure
-    attempts: int = 0
-    took: bool = False
-    post_failed: bool = False
-    take_failed: bool = False
-    alerted: bool = False
-    # where and when the next hedge may go
-    blocked: dict[Venue, Nanos] = field(default_factory=dict)
-    not_before: Nanos = _NEVER
-    look_at: Nanos | None = None
-    # of the whole pair
-    left: int = 0
-    """Bought less sold that ended UNHEDGED: the Router counts it now."""
-    closes_left: bool = False
-    """The fill that this child began with closes (part of) what was left."""
-    flatten: bool = False
-    flattened: bool = False
-    escalated: bool = False
-    excess: int = 0
-    """Shares that filled although they had been called over, or by an order unknown here: only these can make a hedge
-    that lives one too many, which is then cancelled."""
-    rejects: int = 0
-    timeouts: int = 0
-    path: list[str] = field(default_factory=list)
-    detail: str = ""
-
-    @property
-    def state(self) -> PairState:
-        return self.machine.state
-
-    @property
-    def ended(self) -> bool:
-        return self.machine.state in END_STATES
-
-    @property
-    def entry(self) -> PairOrder | None:
-        return self.orders.get(_entry_id(self.plan))
-
-    @property
-    def entry_over(self) -> bool:
-        return self.entry is None or self.entry.leaves == 0
-
-    @property
-    def hedges(self) -> list[PairOrder]:
-        """Those that may still fill."""
-        return [order for order in self.orders.values() if order.command.leg == _HEDGE_LEG and order.leaves]
-
-    @property
-    def covered(self) -> int:
-        """Shares that live hedges may still close."""
-        return sum(order.leaves for order in self.hedges if order.command.side is self.ledger.closing_side)
-
-    @property
-    def uncovered(self) -> int:
-        return abs(self.ledger.open) - self.covered
-
-    @property
-    def over_covered(self) -> bool:
-        return self.uncovered < 0 or any(o.command.side is not self.ledger.closing_side for o in self.hedges)
-
-    def new_hedge_id(self) -> str:
-        """Unique within the pair: the numbers count on across its rescues, whose ids name the rescue."""
-        self.hedge_no += 1
-        return f"{self.plan.pair_id}-{self._rescue_tag}B{self.hedge_no}"
-
-    def new_cancel_id(self) -> str:
-        self.cancel_no += 1
-        return f"{self.plan.pair_id}-{self._rescue_tag}C{self.cancel_no}"
-
-    @property
-    def _rescue_tag(self) -> str:
-        return f"R{self.rescue_no}" if self.rescue_no else ""
-
-    def walk(self, step: str) -> None:
-        if not self.path or self.path[-1] != step:
-            self.path.append(step)
-
-    def begin_exposure(self) -> None:
-        self.attempts = 0
-        self.took = self.post_failed = self.take_failed = self.alerted = False
-
-
 class PairManagerCore:
     """One pair at a time; idle between pairs."""
 
     def __init__(self, settings: PairSettings) -> None:
         self._settings = settings
         self._book = CostBook(settings.costs)
-        self._pair: _Pair | None = None
+        self._pair: PairInHand | None = None
         self._top: TopOfBook | None = None
         self._symbols: OrderedDict[str, Symbol] = OrderedDict()
+        self._settled = False
+        """It was given a pair, or told that there is none."""
+        self._early_fills: list[OrderFilled] = []
+        self._end_rows: deque[Record] = deque(maxlen=END_ROWS_REMEMBERED_MAX)
         self._out: list[Effect] = []
-        self._at = _NEVER
+        self._at = NEVER
 
     def handle(self, message: PairManagerMessage, now: Now) -> Effects:
         self._out = []
@@ -236,12 +159,25 @@ class PairManagerCore:
         match message:
             case StartPair():
                 self._start(message, now)
+                self._settle(now)
             case StartRescue():
                 self._start_rescue(message, now)
+                self._settle(now)
             case FlattenPair():
                 self._flatten(message, now)
             case TopOfBook():
                 self._see(message, now)
+            case RestorePair():
+                self._restore(message, now)
+                self._settle(now)
+            case NothingToRestore():
+                self._settle(now)
+                # A pair in hand of which nothing was ever sent goes on: its own timers will find that out.
+                self._out.append(Send(Role.ROUTER, SlotRestored(self._settings.slot)))
+            case CheckPair():
+                self._check(message, now)
+            case ResendState():
+                self._resend(message, now)
             case _:
                 self._at = message.at
                 self._hear(message, now)
@@ -268,11 +204,11 @@ class PairManagerCore:
         plan = start.plan
         if self._pair is not None and not self._pair.ended:
             # A late fill made this manager busy while StartPair was on its way.
-            self._turn_away(plan, S.ENTRY_REJECTED, "SLOT_BUSY", now)
+            self._turn_away(plan, 0, S.ENTRY_REJECTED, "SLOT_BUSY", now)
             return
         assert plan.entry.style in (OrderStyle.LIMIT_IOC, OrderStyle.MARKET_IOC)
         pair = self._adopt_plan(plan, now)
-        self._record(EventType.PAIR_STATE, pair, now, reason="", extra=(("open_qty", 0),))
+        self._out.append(Record(state_row(pair, self._at, now, reason="")))
         self._fire(pair, T.ADMITTED, now)
         entry = self._place(pair, OrderKind.ENTRY, plan.entry, plan.qty, now, grant=start)
         entry.due = Nanos(max(now.mono, start.grant_expires) + self._settings.silence_ns)
@@ -280,29 +216,25 @@ class PairManagerCore:
         self._watch(pair, on=True)
         self._tell(pair)
 
-    def _adopt_plan(self, plan: PairPlan, now: Now) -> _Pair:
+    def _adopt_plan(self, plan: PairPlan, now: Now) -> PairInHand:
         assert plan.slot == self._settings.slot
         assert plan.qty > 0
         assert plan.max_hedge_attempts >= 1
         assert plan.entry.side is plan.hedge.side.opposite
-        pair = _Pair(plan, PairLedger(plan.market, self._book), _mono_of(plan.flat_by_wall, now))
+        pair = PairInHand(plan, PairLedger(plan.market, self._book), flat_by=NEVER)
+        pair.read_clock(now)
         self._pair, self._top = pair, None
+        self._remember(plan)
+        return pair
+
+    def _remember(self, plan: PairPlan) -> None:
         self._symbols[plan.pair_id] = plan.symbol
         if len(self._symbols) > PAIRS_REMEMBERED_MAX:
             self._symbols.popitem(last=False)
-        return pair
 
-    def _turn_away(self, plan: PairPlan, state: PairState, reason: str, now: Now) -> None:
+    def _turn_away(self, plan: PairPlan, child: int, state: PairState, reason: str, now: Now) -> None:
         """Answer a pair that is not begun, so that the Router does not wait for its end."""
-        at = self._at
-        row = Row(
-            EventType.PAIR_STATE, at, _wall_of(at, now), pair_id=plan.pair_id, symbol=plan.symbol,
-            state=state.value, reason=reason, extra=(("open_qty", 0),),
-        )  # fmt: skip
-        ended = PairEnded(
-            plan.pair_id, plan.slot, plan.symbol, state, Shares(0), Shares(0), Won(0), Won(0), Won(0), Won(0), Won(0),
-            escalated=False, rejects=0, timeouts=0, at=at,
-        )  # fmt: skip
+        row, ended = not_begun(plan, child, state, reason, self._at, now)
         self._out += [Record(row), Send(Role.ROUTER, ended)]
 
     def _start_rescue(self, start: StartRescue, now: Now) -> None:
@@ -314,21 +246,26 @@ class PairManagerCore:
         if pair is None or pair.plan.pair_id != start.plan.pair_id:
             pair = self._adopt_plan(start.plan, now)
             pair.rescue_no = start.rescue_no - 1
+            pair.generation = start.generation
         elif not pair.ended:
+            if start.late.cl_ord_id == "":
+                pair.left, pair.flatten = 0, True  # a late fill was faster: its child closes what is handed over, too
             self._hear(start.late, now)
             return
         elif pair.ledger.knows(start.late):
-            self._turn_away(start.plan, pair.state, "FILL_KNOWN", now)
+            self._turn_away(start.plan, start.rescue_no, pair.state, "FILL_KNOWN", now)
+            pair.rescue_no = max(pair.rescue_no, start.rescue_no)
             return
         else:
             pair.plan = start.plan
+            pair.generation = max(pair.generation, start.generation)
             pair.rescue_no = max(pair.rescue_no, start.rescue_no - 1)
         self._rescue(pair, start.late, now)
 
-    def _rescue(self, pair: _Pair, late: OrderFilled, now: Now) -> None:
+    def _rescue(self, pair: PairInHand, late: OrderFilled, now: Now) -> None:
         """Begin a child of the pair, with sums of its own. Orders of the parent that may still live must be proved."""
-        handed_over = late.cl_ord_id == ""
-        if handed_over:
+        is_handed_over = late.cl_ord_id == ""
+        if is_handed_over:
             pair.left = 0
         signed = late.fill_qty if late.side is Side.BUY else -late.fill_qty
         pair.closes_left = signed * pair.left < 0 and late.fill_qty <= abs(pair.left)
@@ -337,7 +274,7 @@ class PairManagerCore:
         pair.rescue_no += 1
         pair.rejects = pair.timeouts = 0
         pair.escalated = pair.flattened = False
-        pair.flatten = handed_over
+        pair.flatten = is_handed_over
         pair.path = ["rescue"]
         pair.detail = ""
         for order in pair.orders.values():
@@ -345,7 +282,7 @@ class PairManagerCore:
                 order.doubt(ask_at=now.mono)
         self._book_fill(pair, late)
         pair.excess += pair.covered  # the parent sent them for what it left open, not for this child
-        self._fire(pair, T.LATE_FILL, now)
+        self._fire(pair, T.LATE_FILL, now, extra=handed_over(late) if is_handed_over else ())
         self._tell(pair)  # first of all, so that the Router marks the slot busy
         self._watch(pair, on=True)
         self._step(pair, now)
@@ -355,6 +292,85 @@ class PairManagerCore:
         if pair is not None and pair.plan.pair_id == message.pair_id and not pair.ended:
             pair.flatten = True
             self._step(pair, now)
+
+    # --- after a failure ----------------------------------------------------------------------------------------------
+
+    def _restore(self, message: RestorePair, now: Now) -> None:
+        """Go on from the facts. A pair of which the Gateway knows no order gives way, unless this one ends at once."""
+        settings = self._settings
+        waits = Waits(
+            Nanos(settings.ack_ns + settings.gateway_grace_ns),
+            Nanos(message.plan.cancel_ns + settings.gateway_grace_ns),
+            settings.silence_ns,
+            settings.retry_ns,
+        )
+        plan = replace(message.plan, slot=settings.slot)
+        before, top = self._pair, self._top
+        pair = restored_pair(replace(message, plan=plan), CostBook(settings.costs), waits, now)
+        self._pair = pair
+        self._remember(plan)
+        if before is None or before.plan.symbol != plan.symbol:
+            self._top = None
+        if not pair.ended:
+            self._out.append(Record(state_row(pair, self._at, now, reason="RESTORED")))
+            self._tell(pair)
+            self._watch(pair, on=True)
+            self._step(pair, now)
+        if before is not None and not before.ended and before.plan.pair_id != plan.pair_id:
+            if pair.ended:
+                self._pair, self._top = before, top
+            self._watch(before, on=pair.ended)
+        self._out.append(Send(Role.ROUTER, SlotRestored(settings.slot)))
+
+    def _settle(self, now: Now) -> None:
+        """Whose are the fills that came before anybody said what this manager has?"""
+        self._settled = True
+        fills, self._early_fills = self._early_fills, []
+        for fill in fills:
+            self._at = fill.at
+            self._hear(fill, now)
+
+    def _check(self, message: CheckPair, now: Now) -> None:
+        pair = self._pair
+        if pair is None or pair.plan.pair_id != message.plan.pair_id:
+            self._turn_away(message.plan, message.child, S.ENTRY_MISSED, "NOT_BEGUN", now)
+        elif pair.rescue_no < message.child:
+            self._turn_away(message.plan, message.child, S.ENTRY_MISSED, "NOT_BEGUN", now)
+            pair.rescue_no = message.child if pair.ended else pair.rescue_no
+        elif pair.ended and pair.result is not None and pair.result.child == message.child:
+            self._out.append(Send(Role.ROUTER, pair.result))
+
+    def _resend(self, message: ResendState, now: Now) -> None:
+        role, pair = Role(message.name), self._pair
+        if role is Role.GATEWAY:
+            self._out += self._end_rows  # of what was on its way there; what it has already it drops
+        if pair is None or pair.ended:
+            return
+        match role:
+            case Role.THROTTLER:
+                self._give_again(pair, now)
+            case Role.MARKET_DATA if message.index == pair.plan.shard:
+                self._watch(pair, on=True)
+            case Role.ROUTER:
+                self._tell(pair)
+            case _:
+                pass
+
+    def _give_again(self, pair: PairInHand, now: Now) -> None:
+        """What waited in the Throttler is lost. What it had passed on already the Gateway knows by its id."""
+        for order in pair.orders.values():
+            if not order.leaves:
+                continue
+            if order.command.leg == HEDGE_LEG and not order.submitted:
+                again_at = self._repeat(pair, order, now)
+                if order.doubted:
+                    order.ask_at = again_at
+                else:
+                    order.due = again_at
+            elif order.query_out:
+                self._ask(pair, order, now)
+            if order.cancel_id is not None and not order.cancel_submitted:
+                self._send_cancel(pair, order, now)
 
     # --- what the world says ------------------------------------------------------------------------------------------
 
@@ -369,8 +385,7 @@ class PairManagerCore:
         pair = self._pair
         if pair is None or event.pair_id != pair.plan.pair_id:
             if isinstance(event, OrderFilled):
-                symbol = self._symbols.get(event.pair_id, Symbol(""))
-                self._out.append(Send(Role.ROUTER, LateFill(event, symbol)))
+                self._pass_on(event)
             return
         if pair.ended and isinstance(event, OrderFilled):
             if not pair.ledger.knows(event):
@@ -380,7 +395,15 @@ class PairManagerCore:
         if not pair.ended:
             self._step(pair, now)
 
-    def _book_event(self, pair: _Pair, event: OrderEvent) -> None:
+    def _pass_on(self, fill: OrderFilled) -> None:
+        """A fill of a pair that is not in hand is the Router's; unless this manager is new, and the pair its own."""
+        if not self._settled and len(self._early_fills) < EARLY_FILLS_MAX:
+            self._early_fills.append(fill)
+            return
+        symbol = self._symbols.get(fill.pair_id, Symbol(""))
+        self._out.append(Send(Role.ROUTER, LateFill(fill, symbol)))
+
+    def _book_event(self, pair: PairInHand, event: OrderEvent) -> None:
         order = pair.orders.get(event.cl_ord_id)
         if order is not None and not order.leaves and not isinstance(event, OrderFilled):
             return  # it is over; what comes now is late or a repeat
@@ -422,7 +445,7 @@ class PairManagerCore:
             case _:
                 assert_never(event)
 
-    def _book_fill(self, pair: _Pair, fill: OrderFilled) -> None:
+    def _book_fill(self, pair: PairInHand, fill: OrderFilled) -> None:
         pair.ledger.take(fill)
         order = pair.orders.get(fill.cl_ord_id)
         if order is None:
@@ -434,16 +457,17 @@ class PairManagerCore:
         if order.filled == fill.fill_qty or not order.numbered:
             self._numbered(pair, order)
 
-    def _submitted(self, pair: _Pair, order: PairOrder | None, event: OrderSubmitted) -> None:
+    def _submitted(self, pair: PairInHand, order: PairOrder | None, event: OrderSubmitted) -> None:
         if order is None:
             for target in pair.orders.values():
                 if target.cancel_id == event.cl_ord_id:
+                    target.cancel_submitted = True
                     target.cancel_due = self._later(pair.plan.cancel_ns + self._settings.gateway_grace_ns)
         elif not order.submitted:
             order.submitted = True
             order.due = self._later(self._settings.ack_ns + self._settings.gateway_grace_ns)
 
-    def _numbered(self, pair: _Pair, order: PairOrder) -> None:
+    def _numbered(self, pair: PairInHand, order: PairOrder) -> None:
         """The broker has it: an IOC must end soon; a post rests, which is proof if its number had been in doubt."""
         if order.leaves == 0:
             return
@@ -456,11 +480,11 @@ class PairManagerCore:
         elif order.due is not None:
             order.due = max(order.due, self._later(pair.plan.ioc_end_ns))
 
-    def _doubt_number(self, pair: _Pair, order: PairOrder) -> None:
+    def _doubt_number(self, pair: PairInHand, order: PairOrder) -> None:
         pair.timeouts += 1
         order.doubt(ask_at=self._at)
 
-    def _rejected(self, pair: _Pair, order: PairOrder, event: OrderRejected) -> None:
+    def _rejected(self, pair: PairInHand, order: PairOrder, event: OrderRejected) -> None:
         if not event.overload:
             pair.rejects += 1
             pair.detail = event.text
@@ -469,11 +493,11 @@ class PairManagerCore:
             # The next attempt tries the other venue, if that one is quotable.
             pair.blocked[order.command.venue] = self._later(2 * self._settings.retry_ns)
 
-    def _refused(self, pair: _Pair, order: PairOrder, event: OrderRefused) -> None:
+    def _refused(self, pair: PairInHand, order: PairOrder, event: OrderRefused) -> None:
         """Never seen by the broker, unless what was refused is a doubt query or the repetition of a command."""
         reason = event.reason
         if reason is RefusalReason.UNKNOWN_TARGET:
-            if order.command.leg == _ENTRY_LEG and not order.submitted and order.asked:
+            if order.command.leg == ENTRY_LEG and not order.submitted and order.asked:
                 order.release_rest()  # its grant is long over: it will not come any more
             else:
                 self._ask_later(order)
@@ -491,27 +515,27 @@ class PairManagerCore:
                 pair.blocked[venue] = self._later(self._settings.retry_ns)
         elif reason in _VENUE_SAYS_NO:
             pair.blocked[order.command.venue] = self._later(self._settings.retry_ns)
-        elif reason in _NOT_NOW:
+        elif reason in (*_NOT_NOW, RefusalReason.DUPLICATE):
             pair.not_before = self._later(self._settings.retry_soon_ns)
         venue_no = reason is RefusalReason.DISCONNECTED or reason in _VENUE_SAYS_NO
         # A post that finds its venue closed has failed; an IOC or a market order looks for another venue, or waits.
         again = reason in (*_NOT_NOW, RefusalReason.DUPLICATE) or (venue_no and order.takes)
         self._turned_down(pair, order, again=again)
 
-    def _turned_down(self, pair: _Pair, order: PairOrder, *, again: bool) -> None:
+    def _turned_down(self, pair: PairInHand, order: PairOrder, *, again: bool) -> None:
         """Confirmed over. `again`: that was no attempt; the same kind of hedge is to be sent anew."""
         order.turned_down = True
         order.release_rest()
         if not again or order.filled:
             self._failed_in_part(pair, order)
-        elif order.command.leg == _HEDGE_LEG:
+        elif order.command.leg == HEDGE_LEG:
             del pair.orders[order.command.cl_ord_id]
             if order.command.style is OrderStyle.MARKET_IOC:
                 pair.attempts -= 1
 
-    def _failed_in_part(self, pair: _Pair, order: PairOrder) -> None:
+    def _failed_in_part(self, pair: PairInHand, order: PairOrder) -> None:
         """A hedge ended, or began to end, with a remainder: the next rung of the ladder, not the same again."""
-        if order.command.leg != _HEDGE_LEG:
+        if order.command.leg != HEDGE_LEG:
             return
         if not order.takes:
             pair.post_failed = True
@@ -520,25 +544,36 @@ class PairManagerCore:
         if order.command.style is OrderStyle.MARKET_IOC and order.filled == 0:
             pair.not_before = self._later(self._settings.retry_ns)
 
-    def _cancel_failed(self, pair: _Pair, event: CancelRejected | CancelStuck | OrderRejected | OrderRefused) -> None:
+    def _cancel_failed(
+        self, pair: PairInHand, event: CancelRejected | CancelStuck | OrderRejected | OrderRefused
+    ) -> None:
         for order in pair.orders.values():
             if order.cancel_id == event.cl_ord_id and order.leaves:
                 break
         else:
             return  # of a cancel that was given again since, or of an order that is over
-        order.cancel_id = order.cancel_due = None
         if isinstance(event, CancelStuck):
-            order.stuck = True
-            order.doubt(ask_at=self._at)
-        elif not isinstance(event, OrderRefused) and event.overload:
+            self._cancel_stuck(pair, order)
+            return
+        order.cancel_id = order.cancel_due = None
+        if not isinstance(event, OrderRefused) and event.overload:
             order.rests = not order.doubted  # if it is in doubt, the answer to the query decides
         else:
             # It filled, it ended, or the cancel was wrong: the word on that is on its way. If not, ask.
-            order.doubt(ask_at=self._later(pair.plan.cancel_ns))
-            if pair.state in _CANCELLING and order.command.leg == _HEDGE_LEG:
+            order.doubt(ask_at=self._later(pair.plan.cancel_ns << min(order.cancel_failures, CANCEL_PATIENCE_MAX)))
+            order.cancel_failures += 1
+            if pair.state in _CANCELLING and order.command.leg == HEDGE_LEG:
                 pair.machine.fire(T.CANCEL_TURNED_AWAY)
 
-    def _resolved(self, pair: _Pair, order: PairOrder, event: DoubtResolved) -> None:
+    def _cancel_stuck(self, pair: PairInHand, order: PairOrder) -> None:
+        """Ask at once the first time; what stays unanswered is asked about ever later."""
+        failures = min(order.cancel_failures, CANCEL_PATIENCE_MAX)
+        order.cancel_failures += 1
+        order.cancel_id = order.cancel_due = None
+        order.stuck = True
+        order.doubt(ask_at=self._later(pair.plan.cancel_ns << failures if failures else 0))
+
+    def _resolved(self, pair: PairInHand, order: PairOrder, event: DoubtResolved) -> None:
         match event.verdict:
             case DoubtVerdict.ENDED:
                 order.release_rest()
@@ -555,13 +590,14 @@ class PairManagerCore:
                 assert_never(event.verdict)
 
     def _ask_later(self, order: PairOrder) -> None:
+        order.query_out = False
         if order.doubted:
             order.ask_at = self._later(self._settings.doubt_spacing_ns)
 
     # --- one step: what is due, which row applies, what to send -------------------------------------------------------
 
-    def _step(self, pair: _Pair, now: Now) -> None:
-        pair.flat_by = _mono_of(pair.plan.flat_by_wall, now)
+    def _step(self, pair: PairInHand, now: Now) -> None:
+        pair.read_clock(now)
         if pair.ledger.open == 0 and not pair.hedges:
             pair.begin_exposure()
         self._mark_overdue(pair, now)
@@ -581,21 +617,19 @@ class PairManagerCore:
         self._ask_doubted(pair, now)
         self._look_out(pair, now)
 
-    def _mark_overdue(self, pair: _Pair, now: Now) -> None:
+    def _mark_overdue(self, pair: PairInHand, now: Now) -> None:
         for order in pair.orders.values():
             if order.due is not None and order.due <= now.mono:
-                if order.numbered or (order.command.leg == _HEDGE_LEG and now.wall >= pair.plan.flat_by_wall):
+                if order.numbered or (order.command.leg == HEDGE_LEG and now.wall >= pair.plan.flat_by_wall):
                     order.doubt(ask_at=now.mono)
-                elif order.submitted or order.command.leg == _ENTRY_LEG:
+                elif order.submitted or order.command.leg == ENTRY_LEG:
                     self._doubt_number(pair, order)
                 else:
-                    order.due = self._repeat(order, now)
+                    order.due = self._repeat(pair, order, now)
             if order.cancel_due is not None and order.cancel_due <= now.mono:
-                order.cancel_id = order.cancel_due = None
-                order.stuck = True
-                order.doubt(ask_at=now.mono)
+                self._cancel_stuck(pair, order)
 
-    def _next_trigger(self, pair: _Pair, now: Now) -> PairTrigger | None:
+    def _next_trigger(self, pair: PairInHand, now: Now) -> PairTrigger | None:
         """The next row to fire, from the facts alone."""
         if pair.state is S.ENTRY_TAKE_SENT:
             return self._trigger_of_entry(pair, now)
@@ -624,7 +658,7 @@ class PairManagerCore:
             case _:
                 raise AssertionError(pair.state)
 
-    def _trigger_of_entry(self, pair: _Pair, now: Now) -> PairTrigger | None:
+    def _trigger_of_entry(self, pair: PairInHand, now: Now) -> PairTrigger | None:
         assert pair.entry is not None
         if not pair.entry_over:
             return T.ENTRY_OVERDUE if pair.entry.doubted else None
@@ -632,18 +666,18 @@ class PairManagerCore:
             return self._trigger_of_fills(pair, now)
         return T.ENTRY_REFUSED if pair.entry.turned_down and not pair.ledger.bought else self._trigger_of_end(pair)
 
-    def _trigger_of_end(self, pair: _Pair) -> PairTrigger:
+    def _trigger_of_end(self, pair: PairInHand) -> PairTrigger:
         if pair.ledger.bought == 0:
             return T.ENTRY_EMPTY
         return T.FLAT_BY_FLATTEN if pair.flattened else T.FLAT
 
-    def _trigger_of_fills(self, pair: _Pair, now: Now) -> PairTrigger:
+    def _trigger_of_fills(self, pair: PairInHand, now: Now) -> PairTrigger:
         wrong_way = pair.ledger.closing_side is not pair.plan.hedge.side
         if pair.plan.hedge_ioc_only or pair.flatten or wrong_way or self._post_expired(pair, now):
             return T.FILLS_TO_TAKE
         return T.FILLS_TO_POST
 
-    def _trigger_of_post(self, pair: _Pair, now: Now) -> PairTrigger | None:
+    def _trigger_of_post(self, pair: PairInHand, now: Now) -> PairTrigger | None:
         if not pair.hedges:
             if pair.post_failed or self._trigger_of_fills(pair, now) is T.FILLS_TO_TAKE:
                 return T.HEDGE_ENDED
@@ -661,7 +695,7 @@ class PairManagerCore:
             return T.POST_FAILED
         return T.UNCOVERED if pair.uncovered > 0 and now.mono >= pair.not_before else None
 
-    def _trigger_of_proof(self, pair: _Pair) -> PairTrigger | None:
+    def _trigger_of_proof(self, pair: PairInHand) -> PairTrigger | None:
         if not pair.hedges:
             if not pair.took:
                 return T.HEDGE_ENDED
@@ -676,7 +710,7 @@ class PairManagerCore:
             return T.HEDGE_RESTING  # the one in doubt is over, a post beside it rests
         return None
 
-    def _trigger_of_take(self, pair: _Pair, now: Now) -> PairTrigger | None:
+    def _trigger_of_take(self, pair: PairInHand, now: Now) -> PairTrigger | None:
         if any(order.doubted for order in pair.hedges):
             return T.HEDGE_OVERDUE
         if pair.over_covered:
@@ -690,16 +724,21 @@ class PairManagerCore:
             return T.TAKE_ENDED
         return T.ATTEMPTS_SPENT if pair.entry_over else None
 
-    def _fire(self, pair: _Pair, trigger: PairTrigger, now: Now) -> bool:
+    def _fire(
+        self, pair: PairInHand, trigger: PairTrigger, now: Now, extra: tuple[tuple[str, object], ...] = ()
+    ) -> bool:
         """Move, and record the state if it was entered anew. The next market attempt enters its state again."""
         before = pair.state
         after = pair.machine.fire(trigger)
         if after is before and trigger is not T.TAKE_ENDED:
             return False
-        self._record(EventType.PAIR_STATE, pair, now, reason=trigger.name, extra=(("open_qty", pair.ledger.open),))
+        row = Record(state_row(pair, self._at, now, reason=trigger.name, extra=extra))
+        self._out.append(row)
+        if pair.ended:
+            self._end_rows.append(row)
         return True
 
-    def _act(self, pair: _Pair, trigger: PairTrigger, now: Now) -> None:
+    def _act(self, pair: PairInHand, trigger: PairTrigger, now: Now) -> None:
         """What the state now held asks for."""
         if trigger is T.ENTRY_RESTING:
             assert pair.entry is not None
@@ -726,29 +765,35 @@ class PairManagerCore:
             case _:
                 pass
 
-    def _ask_doubted(self, pair: _Pair, now: Now) -> None:
+    def _ask_doubted(self, pair: PairInHand, now: Now) -> None:
         for order in pair.orders.values():
             if not order.doubted or order.ask_at is None or order.ask_at > now.mono:
                 continue
-            if not order.submitted and order.command.leg == _HEDGE_LEG:
-                order.ask_at = self._repeat(order, now)  # nobody could tell what became of what was never sent
-                continue
-            order.asked = True
-            order.ask_at = Nanos(now.mono + self._settings.silence_ns)
-            command = order.command
-            query = QueryOrder(command.cl_ord_id, command.pair_id, command.slot, command.symbol)
-            self._out.append(Send(Role.THROTTLER, query))
+            if not order.submitted and order.command.leg == HEDGE_LEG:
+                order.ask_at = self._repeat(pair, order, now)  # nobody could tell what became of what was never sent
+            else:
+                self._ask(pair, order, now)
 
-    def _repeat(self, order: PairOrder, now: Now) -> Nanos:
+    def _ask(self, pair: PairInHand, order: PairOrder, now: Now) -> None:
+        order.asked = order.query_out = True
+        order.ask_at = Nanos(now.mono + self._settings.silence_ns)
+        command = order.command
+        query = QueryOrder(
+            command.cl_ord_id, command.pair_id, pair.plan.slot, command.symbol, generation=pair.generation
+        )
+        self._out.append(Send(Role.THROTTLER, query))
+
+    def _repeat(self, pair: PairInHand, order: PairOrder, now: Now) -> Nanos:
         """Give a hedge again of which nothing was heard. The Gateway takes an id once, a refusal included (SPEC 9).
 
         Returns when to do so again.
         """
         order.repeated = True
-        self._out.append(Send(Role.THROTTLER, order.command))
+        command = replace(order.command, slot=pair.plan.slot, generation=pair.generation)
+        self._out.append(Send(Role.THROTTLER, command))
         return Nanos(now.mono + self._settings.silence_ns)
 
-    def _look_out(self, pair: _Pair, now: Now) -> None:
+    def _look_out(self, pair: PairInHand, now: Now) -> None:
         """While an open quantity waits for a moment or a venue, say when to look again."""
         waits = pair.state in _TAKING or pair.state is S.HEDGE_POST_SENT
         if not waits or pair.uncovered <= 0 or pair.take_failed:
@@ -762,7 +807,7 @@ class PairManagerCore:
             if not pair.alerted and self._post_expired(pair, now):
                 self._alert(pair, "NO_VENUE", now)
 
-    def _deadlines(self, pair: _Pair) -> Iterator[Nanos]:
+    def _deadlines(self, pair: PairInHand) -> Iterator[Nanos]:
         for order in pair.orders.values():
             for due in (order.due, order.ask_at, order.cancel_due):
                 if due is not None:
@@ -774,19 +819,19 @@ class PairManagerCore:
         if self._may_run_out_of_time(pair):
             yield pair.flat_by
 
-    def _may_run_out_of_time(self, pair: _Pair) -> bool:
+    def _may_run_out_of_time(self, pair: PairInHand) -> bool:
         """It cannot end by itself: it waits for a proof or a venue. An entry or an IOC just sent is waited for."""
         return pair.state in _WAITS_FOR_PROOF or pair.state is S.RESCUE or (pair.state in _TAKING and not pair.hedges)
 
-    def _time_is_up(self, pair: _Pair, now: Now) -> bool:
+    def _time_is_up(self, pair: PairInHand, now: Now) -> bool:
         return now.wall >= pair.plan.flat_by_wall and self._may_run_out_of_time(pair)
 
-    def _post_expired(self, pair: _Pair, now: Now) -> bool:
+    def _post_expired(self, pair: PairInHand, now: Now) -> bool:
         opened_at = pair.ledger.opened_at
         assert opened_at is not None
         return now.mono >= opened_at + pair.plan.t_hedge_ns or now.wall >= pair.plan.flat_by_wall
 
-    def _mid_is_lost(self, pair: _Pair) -> bool:
+    def _mid_is_lost(self, pair: PairInHand) -> bool:
         leg = pair.plan.hedge
         if leg.style is not OrderStyle.MID or self._top is None:
             return False
@@ -794,12 +839,12 @@ class PairManagerCore:
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def _place_post(self, pair: _Pair, now: Now) -> None:
+    def _place_post(self, pair: PairInHand, now: Now) -> None:
         assert pair.ledger.closing_side is pair.plan.hedge.side
         pair.walk("post")
         self._place(pair, OrderKind.HEDGE, pair.plan.hedge, Shares(pair.uncovered), now)
 
-    def _place_take(self, pair: _Pair, now: Now) -> None:
+    def _place_take(self, pair: PairInHand, now: Now) -> None:
         """The IOC or the market order for what is open, if a venue takes it now; `_look_out` minds it if none does."""
         if not self._may_take(pair, now):
             return
@@ -820,17 +865,17 @@ class PairManagerCore:
             pair.walk("market")
         self._place(pair, OrderKind.FLATTEN if pair.flatten else kind, leg, Shares(pair.uncovered), now)
 
-    def _may_take(self, pair: _Pair, now: Now) -> bool:
+    def _may_take(self, pair: PairInHand, now: Now) -> bool:
         if pair.uncovered <= 0 or now.mono < pair.not_before:
             return False
         if pair.state is S.HEDGE_MARKET_SENT and pair.attempts >= pair.plan.max_hedge_attempts:
             return False
         return self._best_venue(pair, pair.ledger.closing_side, now) is not None
 
-    def _best_venue(self, pair: _Pair, side: Side, now: Now) -> tuple[Venue, Won] | None:
+    def _best_venue(self, pair: PairInHand, side: Side, now: Now) -> tuple[Venue, Won] | None:
         """The venue to take on, and its touch. Without any quote: the hedge's own venue, at the signal's price."""
         own = pair.plan.hedge.venue
-        free = [venue for venue in (own, own.other) if pair.blocked.get(venue, _NEVER) <= now.mono]
+        free = [venue for venue in (own, own.other) if pair.blocked.get(venue, NEVER) <= now.mono]
         top = self._top
         if top is None:
             return (free[0], pair.plan.hedge_lock_price) if free else None
@@ -842,18 +887,18 @@ class PairManagerCore:
         return min(quoted, key=lambda quote: quote[1] if side is Side.BUY else -quote[1])
 
     def _place(
-        self, pair: _Pair, kind: OrderKind, leg: Leg, qty: Shares, now: Now, grant: StartPair | None = None
+        self, pair: PairInHand, kind: OrderKind, leg: Leg, qty: Shares, now: Now, grant: StartPair | None = None
     ) -> PairOrder:
         """Give the command: an entry with its grant straight to the Gateway, a hedge to the Throttler."""
         plan = pair.plan
         entry = grant is not None
         assert entry or (leg.side is pair.ledger.closing_side and 0 < qty <= pair.uncovered)
         command = PlaceOrder(
-            cl_ord_id=_entry_id(plan) if entry else pair.new_hedge_id(),
+            cl_ord_id=entry_id(plan.pair_id) if entry else pair.new_hedge_id(),
             pair_id=plan.pair_id,
             slot=plan.slot,
             kind=kind,
-            leg=_ENTRY_LEG if entry else _HEDGE_LEG,
+            leg=ENTRY_LEG if entry else HEDGE_LEG,
             symbol=plan.symbol,
             symbol_index=plan.symbol_index,
             venue=leg.venue,
@@ -863,6 +908,8 @@ class PairManagerCore:
             price=leg.price,
             grant_id=grant.grant_id if grant else None,
             expires=grant.grant_expires if grant else None,
+            generation=pair.generation,
+            plan=plan if entry else None,
         )
         order = PairOrder(command, due=Nanos(now.mono + self._settings.silence_ns))
         assert command.cl_ord_id not in pair.orders
@@ -870,85 +917,44 @@ class PairManagerCore:
         self._out.append(Send(Role.GATEWAY if entry else Role.THROTTLER, command))
         return order
 
-    def _cancel(self, pair: _Pair, order: PairOrder, now: Now) -> None:
-        plan = pair.plan
-        order.rests = order.stuck = False
+    def _cancel(self, pair: PairInHand, order: PairOrder, now: Now) -> None:
+        order.rests = order.stuck = order.cancel_submitted = False
         order.cancel_id = pair.new_cancel_id()
+        self._send_cancel(pair, order, now)
+
+    def _send_cancel(self, pair: PairInHand, order: PairOrder, now: Now) -> None:
+        plan = pair.plan
+        assert order.cancel_id is not None
         order.cancel_due = Nanos(now.mono + self._settings.silence_ns)
-        command = CancelOrder(order.cancel_id, order.command.cl_ord_id, plan.pair_id, plan.slot, plan.symbol)
+        command = CancelOrder(
+            order.cancel_id, order.command.cl_ord_id, plan.pair_id, plan.slot, plan.symbol, generation=pair.generation
+        )
         self._out.append(Send(Role.THROTTLER, command))
 
     # --- what others are told -----------------------------------------------------------------------------------------
 
-    def _tell(self, pair: _Pair) -> None:
-        plan = pair.plan
-        message = PairAdvanced(plan.pair_id, plan.slot, plan.symbol, pair.state, pair.ledger.open, self._at)
-        self._out.append(Send(Role.ROUTER, message))
+    def _tell(self, pair: PairInHand) -> None:
+        self._out.append(Send(Role.ROUTER, advanced(pair, self._at)))
 
-    def _watch(self, pair: _Pair, *, on: bool) -> None:
+    def _watch(self, pair: PairInHand, *, on: bool) -> None:
         watch = WatchTop(pair.plan.symbol_index, pair.plan.slot, on)
         self._out.append(Send(Role.MARKET_DATA, watch, pair.plan.shard))
 
-    def _alert(self, pair: _Pair, reason: str, now: Now) -> None:
+    def _alert(self, pair: PairInHand, reason: str, now: Now) -> None:
         pair.alerted = True
-        waited = pair.plan.t_hedge_ns // MS
-        self._record(
-            EventType.HEDGE_TIMEOUT, pair, now, reason=reason,
-            extra=(("open_qty", pair.ledger.open), ("t_hedge_ms", waited)),
-        )  # fmt: skip
+        self._out.append(Record(alert_row(pair, self._at, now, reason=reason)))
 
-    def _finish(self, pair: _Pair, trigger: PairTrigger, now: Now) -> None:
-        ledger, plan = pair.ledger, pair.plan
+    def _finish(self, pair: PairInHand, trigger: PairTrigger, now: Now) -> None:
         if pair.state is S.UNHEDGED:
-            pair.left += ledger.open
-        event_type = _END_ROWS.get(pair.state)
-        if event_type is not None:
-            figures = ledger.figures("_".join(pair.path), plan.expected_net_mwon, self._at)
-            self._record(event_type, pair, now, reason=trigger.name, extra=figures)
+            pair.left += pair.ledger.open
+        row = end_row(pair, self._at, now, reason=trigger.name)
+        if row is not None:
+            self._out.append(Record(row))
+            self._end_rows.append(Record(row))
         pair.look_at = None
         self._watch(pair, on=False)
-        ended = PairEnded(
-            pair_id=plan.pair_id,
-            slot=plan.slot,
-            symbol=plan.symbol,
-            state=pair.state,
-            bought=Shares(ledger.bought),
-            sold=Shares(ledger.sold),
-            buy_amount=Won(ledger.buy_amount),
-            sell_amount=Won(ledger.sell_amount),
-            commission_won=Won(ledger.commission),
-            tax_won=Won(ledger.tax),
-            net_won=Won(ledger.net),
-            escalated=pair.escalated,
-            rejects=pair.rejects,
-            timeouts=pair.timeouts,
-            at=self._at,
-        )
-        self._out.append(Send(Role.ROUTER, ended))
-
-    def _record(
-        self, event_type: EventType, pair: _Pair, now: Now, *, reason: str, extra: tuple[tuple[str, object], ...]
-    ) -> None:
-        """A row of this pair. Its text tells what is short or long, and the last rejection or refusal heard."""
-        unhedged = event_type is EventType.UNHEDGED
-        open_qty = pair.left if unhedged else pair.ledger.open
-        words = ["nothing left open"] if unhedged and not open_qty else []
-        if open_qty:
-            words = [f"{abs(open_qty)} shares {'short' if open_qty < 0 else 'long'}"]
-        if pair.detail:
-            words.append(pair.detail)
-        row = Row(
-            event_type,
-            self._at,
-            _wall_of(self._at, now),
-            pair_id=pair.plan.pair_id,
-            symbol=pair.plan.symbol,
-            state=pair.state.value,
-            reason=reason or None,
-            message_text="; ".join(words) or None,
-            extra=extra,
-        )
-        self._out.append(Record(row))
+        pair.result = ended(pair, self._at)
+        self._out.append(Send(Role.ROUTER, pair.result))
 
     def _later(self, duration: int) -> Nanos:
         """`duration` after the stamp of the event in hand."""
@@ -975,22 +981,3 @@ class PairManagerCore:
             case _:
                 assert pair.excess or not pair.over_covered, "a hedge too much may fill"
                 assert self.next_deadline() is not None, f"nothing will ever move {pair.state.name}"
-
-
-_END_ROWS: Final = {
-    S.PAIRED_DONE: EventType.PAIRED_DONE,
-    S.FLATTENED: EventType.FLATTENED,
-    S.UNHEDGED: EventType.UNHEDGED,
-}
-
-
-def _entry_id(plan: PairPlan) -> str:
-    return f"{plan.pair_id}-A1"
-
-
-def _mono_of(wall: WallNanos, now: Now) -> Nanos:
-    return Nanos(now.mono + wall - now.wall)
-
-
-def _wall_of(mono: Nanos, now: Now) -> WallNanos:
-    return WallNanos(now.wall + mono - now.mono)

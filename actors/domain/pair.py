@@ -13,7 +13,7 @@ from typing import Final
 from actors.domain.machine import Machine
 from actors.messages.market_data import TopOfBook
 from actors.messages.orders import OrderFilled, OrderStyle, PlaceOrder
-from actors.messages.pairs import PairState
+from actors.messages.pairs import PairState, PairSums
 from kiwoom.fees import CostBook
 from kiwoom.market import (
     MS,
@@ -62,6 +62,8 @@ class PairTrigger(Enum):
 
 
 S, T = PairState, PairTrigger
+
+NO_SUMS: Final = PairSums()
 
 END_STATES: Final = (S.ENTRY_REJECTED, S.ENTRY_MISSED, S.PAIRED_DONE, S.UNHEDGED, S.FLATTENED)
 
@@ -167,6 +169,12 @@ def new_pair() -> Machine[PairState, PairTrigger]:
     return Machine(PAIR_TRANSITIONS, S.CANDIDATE)
 
 
+def resumed_pair(state: PairState) -> Machine[PairState, PairTrigger]:
+    """A pair that a successor takes up where the facts put it: that is no move, so it has no row; what follows has."""
+    assert state is not S.CANDIDATE
+    return Machine(PAIR_TRANSITIONS, state)
+
+
 def table_as_mermaid() -> str:
     """The table as a Mermaid state diagram: one arrow per pair of states, its triggers joined; ends are marked."""
     arrows: dict[tuple[PairState, PairState], list[str]] = {}
@@ -200,11 +208,17 @@ class PairOrder:
     ask_at: Nanos | None = None
     """When to send the (next) doubt query."""
     asked: bool = False
+    query_out: bool = False
+    """A doubt query was sent and not answered."""
     rests: bool = False
     """Proved to stand in the book where it should not: to be cancelled."""
     cancel_id: str | None = None
     """The cancel that is under way."""
+    cancel_submitted: bool = False
+    """The Gateway has that cancel."""
     cancel_due: Nanos | None = None
+    cancel_failures: int = 0
+    """Cancels that were turned away or not answered: the next question, and so the next cancel, waits longer."""
     stuck: bool = False
     """Its cancel was not answered in time."""
     repeated: bool = False
@@ -244,7 +258,7 @@ class PairOrder:
 
     def trust(self) -> None:
         """It was heard of again."""
-        self.doubted = False
+        self.doubted = self.query_out = False
         self.ask_at = None
 
     def _settle(self) -> None:
@@ -286,14 +300,18 @@ class PairLedger:
     """A pair's fills and what follows from them. Exposure comes from here and from nowhere else.
 
     Holds one key per fill: at most a few times the slice, since hedges never exceed what is open.
+    `ended`: what earlier children booked. Their fills, taken again, bring the sums to nothing; only then do ours begin.
     """
 
-    def __init__(self, market: Market, costs: CostBook) -> None:
+    def __init__(self, market: Market, costs: CostBook, ended: PairSums = NO_SUMS) -> None:
         self._market = market
         self._book = costs
         self._seen: set[tuple[str, str]] = set()
         self._costs: dict[str, _OrderCosts] = {}
         self.begin_child()
+        self.bought, self.sold = -ended.bought, -ended.sold
+        self.buy_amount, self.sell_amount = -ended.buy_amount, -ended.sell_amount
+        self.commission, self.tax = -ended.commission_won, -ended.tax_won
 
     def begin_child(self) -> None:
         """Forget the sums but not the fills: what comes now is another pair's, repeats are still repeats."""
@@ -341,8 +359,10 @@ class PairLedger:
             self.first_at = fill.at
         if self.open == 0:
             self.opened_at, self.flat_at = None, fill.at
-        elif was_flat:
+        elif was_flat or self.opened_at is None:
             self.opened_at = fill.at
+        if self.bought == 0 and self.sold == 0:
+            self.first_at = self.flat_at = None  # all of it was an earlier child's
 
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)

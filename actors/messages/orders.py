@@ -82,6 +82,7 @@ class QueryOrder:
     slot: int
     symbol: Symbol
     grant_id: int | None = None
+    generation: int = 0
 
 
 OrderCommand = PlaceOrder | CancelOrder | QueryOrder

@@ -88,6 +88,8 @@ class StartRescue:
     late: OrderFilled
     rescue_no: int = 1
     """1 for the pair's first rescue, counting up: it stands in the client order ids, which must not repeat."""
+    generation: int = 0
+    """As PairAdvanced told it last: the Gateway refuses the commands of an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class PairAdvanced:
     state: PairState
     open_qty: int
     at: Nanos
+    generation: int = 0
+    """How often the pair was restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +292,8 @@ class CheckPair:
     """Router -> PairManager: do you have this pair? If not, end it as ENTRY_MISSED: no order of it was ever sent."""
 
     plan: PairPlan
+    child: int = 0
+    """Which child of it runs there: n for its n-th rescue."""
 
 
 @dataclass(frozen=True, slots=True)

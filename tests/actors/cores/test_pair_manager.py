@@ -167,13 +167,11 @@ class Pair(Playbook):
         return self.hears(FlattenPair(self.plan.pair_id))
 
     def commands(self, *expected: object) -> Self:
-        """The orders, cancels and queries given since the last look; forgets what else was said."""
-        given = [
-            send.message
-            for send in self.take_sends()
-            if isinstance(send.message, PlaceOrder | CancelOrder | QueryOrder)
-        ]
-        assert given == list(expected), f"\ngave     {given}\nexpected {list(expected)}"
+        """The orders, cancels and queries given since the last look; forgets what else was said, and the plans."""
+        sent = [send.message for send in self.take_sends()]
+        given = [bare(each) for each in sent if isinstance(each, PlaceOrder | CancelOrder | QueryOrder)]
+        wanted = [bare(each) for each in expected]
+        assert given == wanted, f"\ngave     {given}\nexpected {wanted}"
         return self
 
     def is_in(self, *states: PairState) -> Self:
@@ -214,10 +212,14 @@ class Pair(Playbook):
         return self
 
 
+def bare(command: Any) -> Any:
+    return replace(command, plan=None) if isinstance(command, PlaceOrder) else command
+
+
 def entry(plan: PairPlan = PLAN) -> PlaceOrder:
     leg = plan.entry
     return PlaceOrder(f"{plan.pair_id}-A1", plan.pair_id, SLOT, OrderKind.ENTRY, "A", SAMSUNG, 3, leg.venue, leg.side,
-                      plan.qty, leg.style, leg.price, 7, Nanos(100 * MS))  # fmt: skip
+                      plan.qty, leg.style, leg.price, 7, Nanos(100 * MS), plan=plan)  # fmt: skip
 
 
 def hedge(
@@ -375,7 +377,7 @@ def test_a_post_filled_is_the_pair_done_with_its_figures() -> None:
     assert dict(done.extra) == {
         "bought": 5, "sold": 5, "buy_px_avg": 72_300, "sell_px_avg": 72_500, "gross_krw": 1_000, "fees_krw": fees,
         "tax_krw": tax, "net_krw": net, "net_bps": 4.56, "unhedged_ms": 300, "path": "take_post",
-        "expected_net_mwon": 12_345,
+        "expected_net_mwon": 12_345, "child": 0,
     }  # fmt: skip
     ended = book.ended()
     assert ended == PairEnded(
@@ -401,7 +403,7 @@ def test_t_hedge_cancels_the_post_and_raises_the_alert() -> None:
     book = Pair().hedging().waits(999 * MS).commands().waits(1 * MS).commands(cancel("C1", "B1"))
     state, alert = book.take_rows()
     assert (state.state, alert.event_type, alert.pair_id) == ("CANCEL_POST_SENT", EventType.HEDGE_TIMEOUT, "P1")
-    assert dict(alert.extra) == {"open_qty": -5, "t_hedge_ms": 1_000}
+    assert dict(alert.extra) == {"open_qty": -5, "t_hedge_ms": 1_000, "child": 0}
 
 
 def test_t_hedge_runs_from_the_stamp_of_the_fill_that_opened_the_imbalance() -> None:
@@ -982,5 +984,5 @@ def test_rows_carry_the_stamp_of_the_event_and_the_open_quantity() -> None:
     book.mono = 50 * MS
     book.sells(5, age=20 * MS)
     row: Row = book.take_rows()[-1]
-    assert (row.ts_mono, row.ts_wall, row.extra) == (30 * MS, TEN_O_CLOCK + 30 * MS, (("open_qty", -5),))
+    assert (row.ts_mono, row.ts_wall, row.extra) == (30 * MS, TEN_O_CLOCK + 30 * MS, (("open_qty", -5), ("child", 0)))
     assert row.reason == "FILLS_TO_POST"
