@@ -1,6 +1,7 @@
 """Conversation: the life of one pair.
 
-Router -> PairManager: StartPair, FlattenPair, CheckPair. PairManager -> Router: PairAdvanced, PairEnded, SlotRestored.
+Router -> PairManager: StartPair, StartRescue, FlattenPair, CheckPair.
+PairManager -> Router: PairAdvanced, PairEnded, SlotRestored.
 Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded, AdmissionRestored.
 Gateway -> PairManager (a restarted one, or after the Gateway's own restart): RestorePair, NothingToRestore.
 Router -> Gateway: PairAssigned. Router -> Supervisor: PairsCounted. Supervisor -> Router: CountPairs.
@@ -208,7 +209,8 @@ class AdmissionRestored:
 
     `plans` are those of the pairs that live now, each in its slot; `traded_won` all that ended pairs bought and sold
     since the start of the day, `net_won` what it earned. `imbalances`: pairs that ended UNHEDGED and are open still,
-    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last ends, oldest first, at most 1,024.
+    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last ends, oldest first, at most
+    1,024.
     """
 
     plans: tuple[PairPlan, ...]
@@ -217,7 +219,10 @@ class AdmissionRestored:
     traded_won: Won
     net_won: Won
     imbalances: tuple[PairEnded, ...] = ()
+    """Without those that a live child has taken over (a flatten): the child's own end closes them."""
     ended: tuple[tuple[str, int, Symbol], ...] = ()
+    orders: int = 0
+    """How many orders have ended since the start of the day, as OrderEnded tells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +293,8 @@ class CheckPair:
     """Router -> PairManager: do you have this pair? If not, end it as ENTRY_MISSED: no order of it was ever sent."""
 
     plan: PairPlan
+    child: int = 0
+    """Which child of the pair is meant; PairEnded says it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -522,7 +522,7 @@ def test_a_rescue_that_its_manager_sends_back_starts_in_another_slot() -> None:
     playbook.hears(rescued_by_its_manager("p9", slot=0)).take_sends()
     sends = playbook.hears(late_fill()).take_sends()
     assert [send.index for send in sends if isinstance(send.message, StartRescue)] == [1]
-    assert playbook.hears(ended()).hears(ended("p9")).core._shares.claims(SAMSUNG) == 0
+    assert playbook.hears(ended()).hears(ended("p9")).core._books.shares.claims(SAMSUNG) == 0
 
 
 def test_each_rescue_of_a_pair_has_a_number_of_its_own() -> None:
@@ -583,7 +583,7 @@ def test_flatten_closes_what_ended_unhedged_and_lifts_the_freeze() -> None:
     rescue: Any = start.message
     assert (rescue.late.side, rescue.late.fill_qty, rescue.late.fill_px) == (Side.BUY, 1, 70_000)
     assert rescue.plan.hedge.side is Side.SELL
-    told = told_engine(playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1)))
+    told = told_engine(playbook.hears(ended(state=PairState.FLATTENED, child=1, bought=1, sold=1)))
     assert told[0] == SymbolBlocked(SAMSUNG, False, "FROZEN")
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
@@ -593,10 +593,10 @@ def test_what_flatten_closes_counts_once_in_shares_and_cash(side: Side) -> None:
     playbook = ready(account(held=2))
     left = {"bought": 1, "buy_amount": 70_000} if side is Side.BUY else {"sold": 1, "sell_amount": 70_500}
     playbook.hears(ended(state=PairState.UNHEDGED, **left)).hears(OperatorCommand(Command.FLATTEN))
-    closed = ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
+    closed = ended(state=PairState.FLATTENED, child=1, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
     playbook.hears(closed).take_sends()
-    assert playbook.core._shares.free(SAMSUNG, Nanos(0)) == 2
-    assert playbook.core._cash.free == CASH + 500
+    assert playbook.core._books.shares.free(SAMSUNG, Nanos(0)) == 2
+    assert playbook.core._books.cash.free == CASH + 500
 
 
 def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
@@ -605,7 +605,7 @@ def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
     playbook = ready(limits=limits)
     playbook.hears(ended(state=PairState.UNHEDGED, bought=1, buy_amount=70_000)).take_sends()
     playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading(armed=False)).hears(trading())
-    playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
+    playbook.hears(ended(state=PairState.FLATTENED, child=1, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
     playbook.take_sends()
     started(playbook, "p2")
 
@@ -613,14 +613,14 @@ def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
 def test_a_rescue_that_fails_leaves_no_claim_that_nothing_would_end() -> None:
     playbook = ready(account(held=5)).hears(late_fill(side=Side.SELL))
     playbook.hears(ended(state=PairState.UNHEDGED, sold=0)).take_sends()
-    assert playbook.core._shares.claims(SAMSUNG) == 0
+    assert playbook.core._books.shares.claims(SAMSUNG) == 0
 
 
 def test_a_child_that_leaves_the_opposite_imbalance_closes_its_parents() -> None:
     playbook = ready()
     started(playbook)
     playbook.hears(ended(state=PairState.UNHEDGED, sold=1)).hears(late_fill(side=Side.BUY)).take_sends()
-    told = told_engine(playbook.hears(ended(state=PairState.UNHEDGED, bought=1)))
+    told = told_engine(playbook.hears(ended(state=PairState.UNHEDGED, bought=1, child=1)))
     assert SymbolBlocked(SAMSUNG, False, "FROZEN") in told
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
@@ -822,12 +822,12 @@ class World:
 
     def check(self) -> None:
         """What is free can be sold even if every live pair that sells first still sells its slice."""
-        free = self.core._shares.free(SAMSUNG, Nanos(self.playbook.mono))
+        free = self.core._books.shares.free(SAMSUNG, Nanos(self.playbook.mono))
         yet_to_sell = [p for p in self.pairs(True) + self.pairs(False) if p.plan.entry.side is Side.SELL]
         unsold = sum(p.plan.qty for p in yet_to_sell if not p.is_rescue and not p.entry_ended)
         bought = [p for p in self.pairs(True) if p.plan.entry.side is Side.BUY and (p.is_rescue or p.entry_ended)]
         assert 0 <= free <= max(0, self.held - unsold - sum(p.plan.qty for p in bought))
-        assert self.core._cash.free <= CASH + self.names * 500
+        assert self.core._books.cash.free <= CASH + self.names * 500
 
     def finish(self) -> None:
         for _ in range(4 * self.names + 4):
@@ -848,10 +848,10 @@ def test_claims_never_exceed_what_is_there_and_all_come_back(held: int, script: 
         world.play(step, pick)
     world.finish()
     assert world.core._live == {}
-    assert world.core._cash.claimed == 0
-    assert world.core._shares.claims(SAMSUNG) == 0
+    assert world.core._books.cash.claimed == 0
+    assert world.core._books.shares.claims(SAMSUNG) == 0
     assert world.held == held
-    assert world.core._shares.free(SAMSUNG, Nanos(world.playbook.mono)) == held
+    assert world.core._books.shares.free(SAMSUNG, Nanos(world.playbook.mono)) == held
 
 
 def test_asked_how_many_pairs_are_open_it_counts_those_that_only_ask_too() -> None:
