@@ -461,6 +461,7 @@ class RouterCore:
     # --- what pairs report ---
 
     def _advanced(self, advanced: PairAdvanced, now: Now) -> list[Effect]:
+        self._known.restored(advanced.pair_id, advanced.generation)
         pair = self._live.get(advanced.pair_id)
         if pair is None:
             return self._adopt(advanced, now) if advanced.state is PairState.RESCUE else []
@@ -564,11 +565,12 @@ class RouterCore:
                 continue
             plan = replace(rescue.plan, slot=slot)
             child = self._known.begin_child(plan.pair_id, plan.symbol)
+            generation = self._known.generation(plan.pair_id)
             self._live[plan.pair_id] = LivePair(
                 plan, None, Stage.RUNNING, now.mono, rescue.claim_id, child, rescue, entry_ended=True
             )
             effects.append(Send(Role.GATEWAY, PairAssigned(plan.pair_id, slot, plan.symbol)))
-            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, child), slot))
+            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, child, generation), slot))
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
         return effects
 
@@ -650,6 +652,8 @@ class RouterCore:
             self._claim(plan.pair_id, plan)
             self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id, child, restored=True)
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
+        for pair_id, generation in before.generations:
+            self._known.restored(pair_id, generation)
         for symbols, cause in (
             (before.muted, Block.MUTED),
             (before.frozen, Block.EXPOSED),

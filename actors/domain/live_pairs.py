@@ -93,6 +93,7 @@ class _Known:
     symbol: Symbol
     last_begun: int = 0
     last_ended: int = -1
+    generation: int = 0
 
 
 class PairsKnown:
@@ -125,6 +126,16 @@ class PairsKnown:
         known = self._known(pair_id, symbol)
         known.last_ended = max(known.last_ended, child)
         known.last_begun = max(known.last_begun, child)
+
+    def restored(self, pair_id: str, generation: int) -> None:
+        known = self._pairs.get(pair_id)
+        if known is not None:
+            known.generation = max(known.generation, generation)
+
+    def generation(self, pair_id: str) -> int:
+        """How often the pair was restored, as far as it was heard."""
+        known = self._pairs.get(pair_id)
+        return 0 if known is None else known.generation
 
     def has_ended(self, pair_id: str, child: int) -> bool:
         known = self._pairs.get(pair_id)

@@ -89,6 +89,8 @@ class StartRescue:
     late: OrderFilled
     rescue_no: int = 1
     """1 for the pair's first rescue, counting up: it stands in the client order ids, which must not repeat."""
+    generation: int = 0
+    """As PairAdvanced told it last: the Gateway refuses the commands of an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class PairAdvanced:
     state: PairState
     open_qty: int
     at: Nanos
+    generation: int = 0
+    """How often the pair was restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +213,7 @@ class AdmissionRestored:
 
     `plans` are those of the pairs that live now, each in its slot; `traded_won` all that ended pairs bought and sold
     since the start of the day, `net_won` what it earned. `imbalances`: pairs that ended UNHEDGED and are open still,
-    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last ends, oldest first, at most
-    1,024.
+    with the sums of all their children. `ended`: (pair_id, child, symbol) of the last 1,024 ends, oldest first.
     """
 
     plans: tuple[PairPlan, ...]
@@ -223,6 +226,8 @@ class AdmissionRestored:
     ended: tuple[tuple[str, int, Symbol], ...] = ()
     orders: int = 0
     """How many orders have ended since the start of the day, as OrderEnded tells them."""
+    generations: tuple[tuple[str, int], ...] = ()
+    """(pair_id, generation) of every pair in `plans`, `imbalances` or `ended` that was ever restored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +299,7 @@ class CheckPair:
 
     plan: PairPlan
     child: int = 0
-    """Which child of the pair is meant; PairEnded says it again."""
+    """Which child of it runs there: n for its n-th rescue."""
 
 
 @dataclass(frozen=True, slots=True)
