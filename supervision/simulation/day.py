@@ -19,6 +19,7 @@ from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.scenario import Scenario
 from supervision.simulation.checkers import CheckerSettings, all_checkers
 from supervision.simulation.coverage import Coverage
+from supervision.simulation.diary import Diary
 from supervision.simulation.evidence import Breach, FaultsOff, MachineEvent
 from supervision.simulation.jury import Jury
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS, MachineFaults, plan_blows
@@ -66,8 +67,8 @@ class DayResult:
     steps: int
 
 
-def run_day(plan: DayPlan, keep: list[World] | None = None) -> DayResult:
-    """Run it. `keep` receives the world, for whoever wants to look at it afterwards."""
+def run_day(plan: DayPlan, diary: Diary | None = None, keep: list[World] | None = None) -> DayResult:
+    """Run it. `diary` is written as it goes; `keep` receives the world, for whoever wants to look at it afterwards."""
     random = Random(f"{plan.seed}:day")
     loaded = varied(with_few_symbols(plan.loaded, SYMBOLS), plan.seed)
     broker_faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
@@ -78,14 +79,16 @@ def run_day(plan: DayPlan, keep: list[World] | None = None) -> DayResult:
         latency=latency,
         faults=broker_faults,
         broker=knobs,
-    ))  # fmt: skip
+    ), diary)  # fmt: skip
     if keep is not None:
         keep.append(day.world)
     return day.run()
 
 
 class _Day:
-    def __init__(self, plan: DayPlan, loaded: LoadedConfig, random: Random, settings: WorldSettings) -> None:
+    def __init__(
+        self, plan: DayPlan, loaded: LoadedConfig, random: Random, settings: WorldSettings, diary: Diary | None
+    ) -> None:
         self._plan = plan
         self._random = random
         self._outcomes: Counter[str] = Counter()
@@ -99,7 +102,11 @@ class _Day:
             on_ledger=self._on_ledger,
             on_event=self._on_event,
         )
-        self._jury = Jury(all_checkers(checker_settings(loaded, settings)), self.world)
+        checkers = all_checkers(checker_settings(loaded, settings))
+        if diary is not None:
+            diary.disk = self.world.disk
+            checkers = [*checkers, diary]
+        self._jury = Jury(checkers, self.world)
         self._coverage = Coverage()
         self.world.watch_pairs(self._coverage)
 
