@@ -9,7 +9,7 @@ on; nothing survives the process. What each desk assumes stands in `order_desk`,
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,6 +82,7 @@ class SimulatedBroker:
         listings = {symbol: market.listing(symbol) for symbol in symbols}
         self.market = market
         self.account = account
+        self._watcher: Callable[[MarketEvent], None] | None = None
         self._resend_session_signal = settings.resend_session_signal
         self._line = Line(settings.latency, settings.faults, seed)
         self._master = Master(
@@ -143,6 +144,10 @@ class SimulatedBroker:
             self._feed.publish_books()
         return self._line.take()
 
+    def watch(self, watcher: Callable[[MarketEvent], None]) -> None:
+        """Somebody beside the client is shown the market's halts, interruptions and session signals."""
+        self._watcher = watcher
+
     def _observe(self, events: Sequence[MarketEvent]) -> None:
         for event in events:
             match event:
@@ -152,12 +157,18 @@ class SimulatedBroker:
                     self._feed.trade_printed(event)
                 case SessionSignal():
                     self._feed.signalled(event)
+                    self._show(event)
                 case ViStarted() | ViEnded():
                     self._feed.vi_changed(event)
+                    self._show(event)
                 case Halted() | Resumed():
-                    pass  # The control tells nobody; orders are refused, and the book stands still.
+                    self._show(event)  # The control tells nobody; orders are refused, and the book stands still.
                 case _:
                     self._orders.observe(event)
+
+    def _show(self, event: MarketEvent) -> None:
+        if self._watcher is not None:
+            self._watcher(event)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
