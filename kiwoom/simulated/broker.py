@@ -111,6 +111,7 @@ class SimulatedBroker:
             orders=self._orders.orders.values,
         )
         self._wall_less_mono = 0
+        self._now = 0
         # Emptied by every `take_ledger`.
         self._ledger: list[LedgerRow] = []
         self._recorded: Counter[LedgerKind] = Counter()
@@ -130,7 +131,7 @@ class SimulatedBroker:
         If more is due, `next_at` says so: the caller can look after its line in between. The ledger rows of all this
         are to be taken and written before the events are sent.
         """
-        self._wall_less_mono = wall - mono
+        self._wall_less_mono, self._now = wall - mono, wall
         for _ in range(steps):
             market_at, own_at = self.market.next_at(), self._line.next_at()
             if own_at is not None and own_at < market_at:
@@ -174,7 +175,7 @@ class SimulatedBroker:
 
     def call(self, frame: CallFrame, mono: int, wall: int) -> ReplyFrame:
         """One method of the control. Raises `UnknownCallError` for what the control does not have."""
-        self._wall_less_mono = wall - mono
+        self._wall_less_mono, self._now = wall - mono, wall
         return ReplyFrame(self._call(frame.name, frame.args, mono, wall))
 
     def disconnected(self) -> None:
@@ -241,12 +242,12 @@ class SimulatedBroker:
         """The faults that happened since the last look, oldest first; at most the last `faults.STRIKES_KEPT_MAX`."""
         return self._line.dice.take()
 
-    def calm(self, mono: int, wall: int) -> tuple[str, ...]:
-        """From now on nothing goes wrong, and every halt, VI, rush and line that is down ends. What was late still
-        comes late; what was lost stays lost. Returns what stands all the same, in words: an NXT that closed early."""
-        self._wall_less_mono = wall - mono
+    def calm(self) -> tuple[str, ...]:
+        """From now on (the time of the last call or `due`) nothing goes wrong, and every halt, VI, rush and line that
+        is down ends. What was late still comes late; what was lost stays lost. Returns what stands all the same, in
+        words: an NXT that closed early."""
         self._line.calm()
-        self.observe(self.market.calm(wall))
+        self.observe(self.market.calm(max(self._now, self.market.now)))
         return ("NXT closed early",) if self.market.nxt_closed_early else ()
 
     def cut_line(self, wall: int, down_ns: int = 0) -> None:

@@ -396,7 +396,7 @@ def test_an_early_close_sends_its_signal_once_and_stands_to_the_evening() -> Non
     kiwoom.order("c1", 23, 0, orig=resting)
     kiwoom.pass_time(200)
     assert [event.values["주문번호"] for event in kiwoom.heard.take("tr")] == [""]
-    assert kiwoom.broker.calm(kiwoom.clock.mono, kiwoom.clock.wall) == ("NXT closed early",)
+    assert kiwoom.broker.calm() == ("NXT closed early",)
     rest_of_day = kiwoom.market.advance(TEN_O_CLOCK + 6 * 3_600_000 * MS)
     assert [event.code for event in rest_of_day if isinstance(event, SessionSignal)] == [
         "2",
@@ -618,7 +618,7 @@ def test_calm_ends_what_stands_and_nothing_strikes_after_it() -> None:
     busy_day(kiwoom, 60)
     assert kiwoom.control.GetConnectState() == 0
     assert kiwoom.market.book("NXT", SYMBOL) is not None
-    assert kiwoom.broker.calm(kiwoom.clock.mono, kiwoom.clock.wall) == ()
+    assert kiwoom.broker.calm() == ()
     kiwoom.broker.take_strikes()
     kiwoom.heard.take()
     kiwoom.control.CommConnect()
@@ -643,7 +643,7 @@ def test_calm_ends_each_kind_of_stop_at_once() -> None:
         before = kiwoom.touch("KRX"), kiwoom.touch("NXT")
         kiwoom.broker.observe(disturb(kiwoom.market, kiwoom.clock.wall))
         kiwoom.pass_time(100)
-        assert kiwoom.broker.calm(kiwoom.clock.mono, kiwoom.clock.wall) == ()
+        assert kiwoom.broker.calm() == ()
         kiwoom.pass_time(1)
         for venue, ((bid, _), (ask, _)) in zip(("KRX", "NXT"), before, strict=True):
             assert abs(kiwoom.touch(venue)[0][0] - bid) <= 300 and abs(kiwoom.touch(venue)[1][0] - ask) <= 300
