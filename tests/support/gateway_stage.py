@@ -14,7 +14,7 @@ from actors.domain.trading_hours import VenueHours
 from actors.effects import Call, Effects, Record, Role, Send
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import CancelOrder, OrderKind, OrderStyle, PlaceOrder, QueryOrder
-from actors.messages.pairs import PairAssigned
+from actors.messages.pairs import Leg, PairAssigned, PairPlan
 from actors.messages.session import ConnectBroker, Phase, TradingState
 from actors.messages.throttle import QueryGranted, RequestQuery
 from kiwoom.control import (
@@ -117,6 +117,34 @@ def entry(cl_ord_id: str = "E1", **changes: Any) -> PlaceOrder:
         "expires": Nanos(10**18),
     }
     return PlaceOrder(**(values | changes))
+
+
+def pair_plan(**changes: Any) -> PairPlan:
+    """Buy one Samsung on KRX, sell it on NXT: the plan of `entry` and `hedge`."""
+    values: dict[str, Any] = {
+        "pair_id": PAIR,
+        "symbol": SAMSUNG,
+        "symbol_index": 0,
+        "shard": 0,
+        "market": Market.KOSPI,
+        "slot": SLOT,
+        "qty": Shares(1),
+        "entry": Leg(Venue.KRX, Side.BUY, OrderStyle.LIMIT_IOC, Won(70_000)),
+        "hedge": Leg(Venue.NXT, Side.SELL, OrderStyle.LIMIT, Won(70_300)),
+        "hedge_lock_price": Won(70_300),
+        "lower_limit": Won(49_000),
+        "upper_limit": Won(91_000),
+        "t_hedge_ns": Nanos(SECOND),
+        "ioc_end_ns": Nanos(500 * MS),
+        "cancel_ns": Nanos(300 * MS),
+        "hedge_ioc_only": False,
+        "hedge_ioc_ticks": 2,
+        "hedge_fallback_best": True,
+        "max_hedge_attempts": 5,
+        "expected_net_mwon": 100_000,
+        "flat_by_wall": WallNanos(midnight(TEN_O_CLOCK) + 15 * HOUR + 20 * MINUTE),
+    }
+    return PairPlan(**(values | changes))
 
 
 def hedge(cl_ord_id: str = "H1", **changes: Any) -> PlaceOrder:
