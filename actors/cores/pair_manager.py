@@ -262,7 +262,7 @@ class PairManagerCore:
             self._hear(start.late, now)
             return
         elif pair.ledger.knows(start.late):
-            self._turn_away(start.plan, start.rescue_no, pair.state, "FILL_KNOWN", now)
+            self._turn_away(start.plan, start.rescue_no, S.ENTRY_MISSED, "FILL_KNOWN", now)
             pair.rescue_no = max(pair.rescue_no, start.rescue_no)
             return
         else:
@@ -340,6 +340,8 @@ class PairManagerCore:
             self._hear(fill, now)
 
     def _check(self, message: CheckPair, now: Now) -> None:
+        if not self._settled:
+            return  # it was a failed predecessor that was asked; SlotRestored will have the question put again
         pair = self._pair
         if pair is None or pair.plan.pair_id != message.plan.pair_id:
             self._turn_away(message.plan, message.child, S.ENTRY_MISSED, "NOT_BEGUN", now)

@@ -86,6 +86,8 @@ class FailingWorld(Broker):
         self.running: int | None = None
         """The child that the Router believes to run."""
         self.late_fills: list[OrderFilled] = []
+        self.orphaned = False
+        """The entry arrived after its manager's successor had said that there was none."""
         self.rescued = 0
         """Rescues that the Router started."""
 
@@ -225,8 +227,16 @@ class FailingWorld(Broker):
 
     def gateway_places(self, command: PlaceOrder) -> None:
         if not self.is_void(command):
+            self.orphaned |= command.leg == "A" and self.running is None
             self.known.setdefault(command.cl_ord_id, Known(command))
+            if command.expires is not None and self.now > command.expires:
+                self.orders[command.cl_ord_id].over = True
+                self.seen.add(command.cl_ord_id)
+                self.refuse(command.cl_ord_id, RefusalReason.GRANT_EXPIRED)
+                return
             super().gateway_places(command)
+        elif command.leg == "A":
+            self.orders[command.cl_ord_id].over = True  # nobody gives an entry again
 
     def gateway_cancels(self, command: CancelOrder) -> None:
         if not self.is_void(command):
@@ -280,6 +290,6 @@ class FailingWorld(Broker):
             self.soon(lambda: self.tell(start))
 
     def check_end(self, ended: PairEnded) -> None:
-        if any(row.reason == "NOT_BEGUN" for row in self.rows[-1:]):
-            return  # what is on its way to the Gateway comes back as a late fill
+        if self.orphaned or self.rows[-1].reason == "NOT_BEGUN":
+            return  # what is on its way to the Gateway comes back as late fills, of which each may be a child
         super().check_end(ended)

@@ -50,7 +50,8 @@ def check(world: FailingWorld) -> None:
     children = [end.child for end in world.ends]
     assert len({*children}) == len(children)
     assert world.booked() == world.told_open(), "not every fill is counted once"
-    if all(end.state is not PairState.UNHEDGED for end in world.ends):
+    # An orphan's last fill may be one that only a query tells, and nobody asks about it.
+    if all(end.state is not PairState.UNHEDGED for end in world.ends) and not world.orphaned:
         assert world.true_open() == 0
     fills = [fill for known in world.known.values() for fill in known.fills]
     sums = world.sums()
