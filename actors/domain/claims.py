@@ -109,6 +109,10 @@ class ShareBook:
         holding = self._holding(symbol)
         return not holding.claims and now >= holding.settled_at
 
+    def is_exact(self, symbol: Symbol) -> bool:
+        """Our reckoning is no mere lower bound."""
+        return not self._holding(symbol).slack
+
     def claims(self, symbol: Symbol) -> int:
         return sum(claim.claimed for claim in self._holding(symbol).claims.values())
 

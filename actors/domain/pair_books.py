@@ -104,7 +104,7 @@ class PairBooks:
         """True if it is again what it was before the pairs that left the symbol unhedged: closed by hand."""
         symbol = position.symbol
         open_qty = sum(end.bought - end.sold for end in self._imbalances.values() if end.symbol == symbol)
-        was_quiet = self.shares.is_quiet(symbol, position.at)
+        was_quiet = self.shares.is_quiet(symbol, position.at) and self.shares.is_exact(symbol)
         before = self.shares.held_before_pairs(symbol) - open_qty
         self.shares.report(symbol, position.held, position.sellable, position.at)
         if symbol not in self.unbalanced() or not was_quiet or position.held != before:

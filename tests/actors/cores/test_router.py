@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.cores.router import LENT_TRAVEL_NS, RouterCore
+from actors.cores.router import LENT_TRAVEL_NS
 from actors.domain.legs import EntryLeg, LegStyle
 from actors.domain.risk import RiskLimits
 from actors.effects import Role, Send
 from actors.messages.journal import EventType
 from actors.messages.orders import OrderStyle
 from actors.messages.pairs import (
-    AdmissionRestored,
     CountPairs,
     FlattenPair,
     LateFill,
@@ -625,22 +624,6 @@ def test_an_exposure_that_is_closed_in_time_forces_nothing() -> None:
     playbook.hears(PairAdvanced("p1", 0, SAMSUNG, PairState.HEDGE_POST_SENT, -2, Nanos(0)))
     playbook.hears(PairAdvanced("p1", 0, SAMSUNG, PairState.CANCEL_POST_SENT, -1, Nanos(0)))
     playbook.waits(10 * SECOND).says()
-
-
-# --- a successor ---
-
-
-def test_a_restored_router_keeps_slots_claims_and_blocks() -> None:
-    plan = started(ready(account(held=1)))
-    playbook = Playbook(RouterCore(replace(SETTINGS, pairs_per_symbol=((SAMSUNG, 2),))))
-    playbook.hears(AdmissionRestored((plan,), (Symbol("000660"),), (Symbol("035420"),), Won(0), Won(0)))
-    playbook.hears(trading()).hears(account(held=1)).take_sends()
-    assert refused(playbook, signal("p2", "000660")).reason == "MUTED"
-    assert refused(playbook, signal("p3", "035420")).reason == "FROZEN"
-    second = started(playbook, "p4")
-    assert (second.slot, second.entry.side) == (1, Side.BUY)
-    playbook.hears(ended("p1")).hears(ended("p4")).take_sends()
-    assert started(playbook, "p5").slot == 0
 
 
 # --- whatever happens ---
