@@ -73,3 +73,31 @@ def test_a_day_without_an_end_tells_why_and_what_came_last(tmp_path: Path) -> No
     story = a_day(tmp_path, None, "Traceback: here")["day.txt"]
     assert "Traceback: here" in story
     assert story.rstrip().endswith("MACHINE FaultsOff")
+
+
+def kept(tmp_path: Path, *, keep_all: bool, digests: tuple[str, str] = ("d", "d"), breaking: bool = False) -> list[str]:
+    """Which days left files; the day is run by a fake that gives the first digest, then the second."""
+    from supervision.simulation.command import SimulatedDays
+    from supervision.simulation.verdict import Recipe
+
+    given = iter(digests)
+    breaches = (FakeBreach("flat in time", START, "P7"),) if breaking else ()
+    workshop = SimulatedDays(
+        recipe=Recipe(scenarios=("storm",), faults="all"), storm_ns=None, out=tmp_path, keep_all=keep_all
+    )
+    run = workshop._keeping(lambda day, diary=None: FakeFacts(breaches=breaches, digest=next(given)), tmp_path)
+    run(Day("storm", 17))
+    return sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_failing_day_and_one_run_alone_leave_files_and_a_good_one_does_not(tmp_path: Path) -> None:
+    assert kept(tmp_path, keep_all=False) == []
+    assert kept(tmp_path, keep_all=False, breaking=True) == ["storm-17"]
+    (tmp_path / "alone").mkdir()
+    assert kept(tmp_path / "alone", keep_all=True) == ["storm-17"]
+
+
+def test_a_day_that_is_another_one_when_run_again_is_found_out(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="run again, the day's journal is e, it was d"):
+        kept(tmp_path, keep_all=True, digests=("d", "e"))
+    assert (tmp_path / "storm-17" / "day.txt").exists()
