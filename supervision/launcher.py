@@ -231,8 +231,6 @@ def simulate(
 
     Examples:
 
-        arb simulate
-
         arb simulate --seeds 1..2000 --jobs 2 --out simulated
 
         arb simulate --seeds 17..17 --out simulated

@@ -124,11 +124,8 @@ def print_verdict(verdict: Verdict, out: Console) -> None:
                 out.print(f"also: {rule}: {what} (at {at} ns)", markup=False, soft_wrap=True)
             if failure.trace:
                 out.print(failure.trace, markup=False, soft_wrap=True)
-    out.print(verdict.coverage_table(), soft_wrap=True)
-    for line in verdict.residual_lines():
-        out.print(line, markup=False, soft_wrap=True)
-    out.print(verdict.summary(), soft_wrap=True)
-    for line in verdict.closing_lines():
+    lines = (verdict.coverage_lines, verdict.residual_lines, verdict.summary_lines, verdict.closing_lines)
+    for line in (line for each in lines for line in each()):
         out.print(line, markup=False, soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""What a campaign found: the sums over its days, whether it held, and how that is said. Pure: builds words and tables.
+"""What a campaign found: the sums over its days, whether it held, and how that is said. Pure: builds words.
 
 Coverage is asked for only where enough was tried (`COVERAGE_SEEDS` days with all faults); before that it is told.
 """
@@ -7,11 +7,9 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from rich.table import Table
 
 from actors.domain.pair import PAIR_TRANSITIONS
 from kiwoom.market import SECOND
@@ -64,6 +62,8 @@ class Totals:
     """Sums over the reported days; in any order the same, except that lists are in the order of reporting."""
 
     days: int = 0
+    finished: int = 0
+    """Those that came to their end."""
     failures: list[Failure] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     strikes: Counter[str] = field(default_factory=Counter)
@@ -91,6 +91,7 @@ class Totals:
                 self.rules[LOST] += 1
 
     def _add_facts(self, day: Day, facts: DayFacts) -> None:
+        self.finished += 1
         self.outcomes.update(facts.outcomes)
         self.strikes.update(facts.strikes)
         self.coverage.add(facts.coverage)
@@ -165,49 +166,46 @@ class Verdict:
         more = f" (and {len(failure.breaches) - 1} more)" if len(failure.breaches) > 1 else ""
         return f"seed {failure.day.seed}: {rule}: {_one_line(what)}{more}: {self.recipe.repeat(failure.day)}"
 
-    def summary(self) -> Table:
+    def summary_lines(self) -> list[str]:
+        return [f"{name:<14}  {words}" for name, words in self._summary()]
+
+    def _summary(self) -> Iterator[tuple[str, str]]:
         totals, effort = self.totals, self.effort
-        table = Table(box=None, show_header=False, pad_edge=False)
         ran = f"{totals.days} run" + (f" of {effort.planned}" if totals.days < effort.planned else "")
-        table.add_row("days", f"{ran}, {len(totals.failures)} failing")
+        yield "days", f"{ran}, {len(totals.failures)} failing"
         extra = [name for name in sorted(totals.outcomes) if name not in OUTCOMES]
-        told = (f"{totals.outcomes[name]:,} {name}" for name in (*OUTCOMES, *extra))
-        table.add_row("pairs", ", ".join(told))
+        yield "pairs", ", ".join(f"{totals.outcomes[name]:,} {name}" for name in (*OUTCOMES, *extra))
         if totals.thinnest is not None:
             fewest, day = totals.thinnest
-            mean = totals.outcomes["attempted"] / totals.days
+            mean = totals.outcomes["attempted"] / totals.finished
             thin = f": thin, a day should have {PAIRS_A_DAY}" if fewest < PAIRS_A_DAY else ""
-            table.add_row("pairs a day", f"{mean:.1f} attempted; fewest {fewest}, seed {day.seed}{thin}")
+            yield "pairs a day", f"{mean:.1f} attempted; fewest {fewest}, seed {day.seed}{thin}"
         struck = ", ".join(f"{name} {count:,}" for name, count in sorted(totals.strikes.items()))
-        table.add_row("strikes", f"{totals.strikes.total():,}" + (f": {struck}" if struck else ""))
+        yield "strikes", f"{totals.strikes.total():,}" + (f": {struck}" if struck else "")
         broken = ", ".join(f"{rule} in {count}" for rule, count in sorted(totals.rules.items()))
-        table.add_row("broken rules", broken or "none")
-        table.add_row("residuals", f"{len(totals.residuals)}")
-        table.add_row("virtual time", f"{_hours(totals.virtual_ns)} in {totals.steps:,} steps")
-        table.add_row("real time", f"{effort.wall_ns / SECOND:.1f} s with {effort.jobs} jobs")
-        table.add_row("speed", f"{self.pairs_per_second_per_core:.1f} simulated pairs per second per core")
-        return table
+        yield "broken rules", broken or "none"
+        yield "left open", f"{len(totals.residuals)} positions"
+        yield "virtual time", f"{_hours(totals.virtual_ns)} in {totals.steps:,} steps"
+        yield "real time", f"{effort.wall_ns / SECOND:.1f} s with {effort.jobs} jobs"
+        yield "speed", f"{self.pairs_per_second_per_core:.1f} simulated pairs per second per core"
 
     def residual_lines(self) -> list[str]:
         told = [f"left open, seed {day.seed}: {_one_line(words)}" for day, words in self.totals.residuals]
         hidden = len(told) - RESIDUALS_SHOWN
         return told if hidden <= 0 else [*told[:RESIDUALS_SHOWN], f"and {hidden} more positions left open"]
 
-    def coverage_table(self) -> Table:
+    def coverage_lines(self) -> list[str]:
         """Every row of the pair table and every way to an end, with its count; what is short is marked."""
-        due, times = self.coverage_due, self.coverage_times
-        table = Table("state", "trigger", "next", "times", "", box=None, header_style="bold", pad_edge=False)
-        table.columns[3].justify = "right"
+        due, times, coverage = self.coverage_due, self.coverage_times, self.totals.coverage
+        lines = [_coverage_line("state", "trigger", "next", "times", "")]
         for (state, trigger), entered in PAIR_TRANSITIONS.items():
-            count = self.totals.coverage.rows[state, trigger]
-            table.add_row(state.name, trigger.name, entered.name, f"{count:,}", _mark(count, times, due))
-        ends = self.totals.coverage.ends()
-        others = {path: count for path, count in sorted(self.totals.coverage.paths.items()) if path not in ends}
-        for path, count in ends.items():
-            table.add_row("", path, "way to an end", f"{count:,}", _mark(count, times, due))
-        for path, count in others.items():
-            table.add_row("", path, "other way", f"{count:,}", "")
-        return table
+            count = coverage.rows[state, trigger]
+            lines.append(_coverage_line(state.name, trigger.name, entered.name, f"{count:,}", _mark(count, times, due)))
+        lines.append(f"{'way to an end':<48}{'times':>10}")
+        ends = coverage.ends()
+        lines += [f"{path:<48}{count:>10,}  {_mark(count, times, due)}".rstrip() for path, count in ends.items()]
+        others = (path for path in sorted(coverage.paths) if path not in ends)
+        return lines + [f"{path:<48}{coverage.paths[path]:>10,}" for path in others]
 
     def closing_lines(self) -> list[str]:
         """The verdict itself."""
@@ -282,9 +280,13 @@ def _failure_json(failure: Failure, recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _coverage_line(state: str, trigger: str, entered: str, times: str, mark: str) -> str:
+    return f"{state:<18}{trigger:<20}{entered:<18}{times:>10}  {mark}".rstrip()
+
+
 def _mark(count: int, times: int, due: bool) -> str:
     if due:
-        return "[bold red]short[/bold red]" if count < times else ""
+        return "SHORT" if count < times else ""
     return "" if count else "never"
 
 
