@@ -5,8 +5,8 @@ on a TCP connection, and any two of different senders may change places. A child
 new actor needs a while before it takes its first message, as a spawned process does.
 
 Faults: `kill` ends an actor between two messages, `trip` in the middle of one, before its n-th effect (a send, a commit
-or a call); what was on its way to it is lost. `hang` stops it until it is killed or let go on. `raise_in` makes its core
-raise in the next message.
+or a call); what was on its way to it is lost. `hang` stops it until it is killed or let go on. `raise_in` makes its
+core raise in the next message.
 
 Not simulated: the time that a handler takes, pickling, and the address book of Thespian's admin.
 """
@@ -26,6 +26,8 @@ from kiwoom.market import MS, Now
 from supervision.simulation.virtual_time import VirtualTime
 
 US = 1_000
+SIMULATED_FAILURE = "simulated failure"
+"""Stands in the report of every failure that the stage made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Address(ActorAddress):  # type: ignore[misc]
         return f"actor {self.number}"
 
 
-class _Tripped(Exception):
+class _TrippedError(Exception):
     """What a core raises when it is told to."""
 
 
@@ -79,7 +81,7 @@ class _RaisingCore:
 
     def handle(self, message: object, now: Now) -> Any:
         self._core.handle(message, now)
-        raise _Tripped(f"simulated failure on {type(message).__name__}")
+        raise _TrippedError(f"{SIMULATED_FAILURE} on {type(message).__name__}")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)
@@ -142,14 +144,14 @@ class _Reference:
         self._cell = cell
         self.address = cell.address
 
-    def createActor(self, actor_class: Any, *_: Any) -> Address:  # noqa: N802 (Thespian's name)
+    def createActor(self, actor_class: Any, *_: Any) -> Address:
         return self._stage.create(actor_class, parent=self._cell)
 
     def actor_send(self, target: Address, message: object) -> None:
         self._stage.count_effect(self._cell)
         self._stage.post(self._cell, target, message)
 
-    def wakeupAfter(self, delay: timedelta, payload: object) -> None:  # noqa: N802 (Thespian's name)
+    def wakeupAfter(self, delay: timedelta, payload: object) -> None:
         assert payload is None
         self._stage.wake_later(self._cell, delay)
 

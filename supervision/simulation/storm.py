@@ -1,7 +1,8 @@
 """Strikes the machine with what was planned for it, and lets it alone when the storm is over."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
@@ -26,8 +27,7 @@ UPTIME_BEFORE_BLOW_NS = 200 * MS
 class Losses:
     """What the storm did, by count."""
 
-    blows: int = 0
-    machines: int = 0
+    blows: Counter[str] = field(default_factory=Counter)
     torn_rows: int = 0
 
 
@@ -76,7 +76,7 @@ class Storm:
                         stage.hang(cell)
                         self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
                         self._world.time.at(self._world.time.now + blow.size, self._go_on, cell)
-        self.losses.blows += 1
+        self.losses.blows[blow.blow.value] += 1
 
     def _go_on(self, cell: Cell) -> None:
         if cell.alive and cell.hung:
@@ -95,7 +95,6 @@ class Storm:
             self.losses.torn_rows += world.disk.tear()
         if blow.rebooted:
             world.host.boot_ns = world.time.now - 60 * SECOND
-        self.losses.machines += 1
         self._down = True
         self._tell(MachineKilled())
         world.time.at(Nanos(world.time.now + blow.size), self._start_again)

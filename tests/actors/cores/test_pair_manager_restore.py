@@ -6,7 +6,7 @@ import pytest
 
 from actors.domain.pair import END_STATES
 from actors.messages.pairs import FlattenPair, PairState, StartPair
-from kiwoom.market import MS, SECOND, Nanos, Side, Venue
+from kiwoom.market import MS, Nanos, Side, Venue
 from tests.support.failing_manager import FailingWorld
 from tests.support.pair_broker import COSTS, PLAN
 
@@ -66,10 +66,5 @@ def check(world: FailingWorld) -> None:
 
 
 def test_the_seeds_give_pairs_back_in_every_state() -> None:
-    restored = {
-        row.state
-        for seed in range(1_000)
-        for row in run(seed).rows
-        if row.reason == "RESTORED"
-    }
+    restored = {row.state for seed in range(1_000) for row in run(seed).rows if row.reason == "RESTORED"}
     assert restored == {state.value for state in PairState} - {state.value for state in END_STATES} - {"CANDIDATE"}
