@@ -15,6 +15,7 @@ from actors.domain.pair import PairTrigger
 from actors.messages.journal import EventType, Row
 from actors.messages.pairs import PairState
 from actors.messages.session import Command, OperatorCommand
+from actors.messages.supervision import ActorFailed
 from config.reader import LoadedConfig
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.fault_sets import variant_of
@@ -128,6 +129,7 @@ class SimulatedDay:
             on_event=self._on_event,
             on_strike=self._on_strike,
             on_pair_moved=self._on_pair_moved,
+            on_failure=self._on_failure,
         )
 
     def run(self) -> DayResult:
@@ -211,6 +213,9 @@ class SimulatedDay:
         self._strikes[strike.fault] += 1
         self.panel.struck(strike, self.world.time.now)
 
+    def _on_failure(self, failure: ActorFailed) -> None:
+        self._failures.failed(failure, self.world.time.now)
+
     def _on_pair_moved(self, state: PairState, trigger: PairTrigger) -> None:
         self._coverage.rows[state, trigger] += 1
 
@@ -219,12 +224,12 @@ class Failures(Checker):
     """No actor fails by itself: every failure is one that the simulation made."""
 
     rule = "NO FAILURES"
-    row_types = frozenset({EventType.ACTOR_FAILED})
 
-    def journal(self, row: Row, at: Nanos) -> None:
-        if SIMULATED_FAILURE not in (row.reason or ""):
-            where = next((str(value).splitlines()[-4:-1] for key, value in row.extra if key == "traceback"), [])
-            self.breach(at, f"{row.actor}: {row.reason} at {' '.join(line.strip() for line in where)}")
+    def failed(self, failure: ActorFailed, at: int) -> None:
+        lines = failure.traceback.strip().splitlines()
+        if SIMULATED_FAILURE not in lines[-1]:
+            where = " ".join(line.strip() for line in lines[-4:-1])
+            self.breach(at, f"{failure.name}[{failure.index}] on {failure.message_type}: {lines[-1]} at {where}")
 
     def collapsed(self, traces: Sequence[str], at: int) -> None:
         for trace in traces:

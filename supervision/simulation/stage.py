@@ -21,6 +21,7 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage, WatchMessage
 
+from actors.messages.supervision import ActorFailed
 from kiwoom.control import Clock
 from kiwoom.market import MS, Now
 from supervision.simulation.virtual_time import VirtualTime
@@ -165,10 +166,12 @@ class Stage:
         delays: Delays,
         on_settled: Callable[["Cell"], None],
         on_end: Callable[["Cell"], None],
+        on_failure: Callable[[ActorFailed], None],
     ) -> None:
         self.time = time
         self.on_settled = on_settled
         self._on_end = on_end
+        self._on_failure = on_failure
         self._clock = clock
         self._random = random
         self._delays = delays
@@ -266,6 +269,8 @@ class Stage:
         self.time.at(self.time.now + self._draw(self._delays.message), self._arrive, target, message, None)
 
     def post(self, sender: Cell, target: Address, message: object) -> None:
+        if isinstance(message, ActorFailed):
+            self._on_failure(message)
         if target not in self._cells:
             return  # it ended: a dead letter
         random, delays = self._random, self._delays

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
@@ -28,7 +29,6 @@ class Losses:
     """What the storm did, by count."""
 
     blows: Counter[str] = field(default_factory=Counter)
-    torn_rows: int = 0
 
 
 class Storm:
@@ -45,6 +45,7 @@ class Storm:
     def end(self) -> None:
         """From now on nothing strikes; what hangs goes on, what is down is started."""
         self._over = True
+        self._world.in_next_commit = None
         self._world.stage.delayed_rate = 0
         for cell in self._world.stage.cells():
             self._go_on(cell)
@@ -59,6 +60,8 @@ class Storm:
             case Blow.STEP_CLOCK:
                 self._world.host.step_ns += blow.size
                 self._tell(HostClockStepped(blow.size))
+            case Blow.KILL_MACHINE if blow.torn:
+                self._world.in_next_commit = partial(self._kill_machine, blow)
             case Blow.KILL_MACHINE:
                 self._kill_machine(blow)
             case _:
@@ -91,8 +94,7 @@ class Storm:
     def _kill_machine(self, blow: PlannedBlow) -> None:
         world = self._world
         world.kill_machine()
-        if blow.torn:
-            self.losses.torn_rows += world.disk.tear()
+        world.in_next_commit = None
         if blow.rebooted:
             world.host.boot_ns = world.time.now - 60 * SECOND
         self._down = True

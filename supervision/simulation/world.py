@@ -22,7 +22,7 @@ from actors.gateway import ControlSide, Gateway, GatewaySetup, JournalFile
 from actors.messages.journal import Row
 from actors.messages.pairs import PairState
 from actors.messages.session import OperatorCommand
-from actors.messages.supervision import ClockSettings, Operate, Shutdown
+from actors.messages.supervision import ActorFailed, ClockSettings, Operate, Shutdown
 from actors.pair_manager import PairManager
 from actors.shell import Shell
 from config.reader import LoadedConfig
@@ -53,7 +53,7 @@ from supervision.simulation.evidence import (
     VenueOpened,
 )
 from supervision.simulation.memory_journal import JournalDisk, MemoryJournal
-from supervision.simulation.stage import US, Address, Cell, Delays, Stage
+from supervision.simulation.stage import US, Address, Cell, Delays, Killed, Stage
 from supervision.simulation.virtual_time import HostView, VirtualTime
 from supervision.supervisor import Supervisor
 
@@ -132,6 +132,7 @@ class World(BrokerSide):
         on_event: Callable[[MachineEvent], None],
         on_strike: Callable[[Strike], None],
         on_pair_moved: Moved,
+        on_failure: Callable[[ActorFailed], None],
     ) -> None:
         self.loaded = loaded
         self.settings = settings
@@ -163,6 +164,8 @@ class World(BrokerSide):
         self._network = Random(f"{settings.seed}:network")
         self._starts = 0
         self.supervisor: Address | None = None
+        self.in_next_commit: Callable[[], None] | None = None
+        """What happens in the middle of the journal's next write, which is torn by it."""
         self.launch: Launch
         self.stage = Stage(
             self.time,
@@ -171,6 +174,7 @@ class World(BrokerSide):
             settings.delays,
             on_settled=self._actor_started,
             on_end=self._actor_ended,
+            on_failure=on_failure,
         )
         self.broker.watch(self._market_moved)
         self._halts: Counter[tuple[str, str]] = Counter()
@@ -282,7 +286,14 @@ class World(BrokerSide):
     # --- what the Gateway opens -------------------------------------------------------------------------------------
 
     def open_journal(self, gateway: Any) -> MemoryJournal:
-        return MemoryJournal(self.disk, partial(self.stage.count_effect, self.stage.cell_of(gateway)))
+        return MemoryJournal(self.disk, partial(self._before_commit, self.stage.cell_of(gateway)))
+
+    def _before_commit(self, cell: Cell) -> None:
+        self.stage.count_effect(cell)
+        if self.in_next_commit is not None:
+            strike, self.in_next_commit = self.in_next_commit, None
+            strike()
+            raise Killed
 
     def open_control(self, gateway: Any, setup: GatewaySetup) -> StagedControl:
         cell = self.stage.cell_of(gateway)
