@@ -136,6 +136,8 @@ class TrackedOrder:
     """Only asked for membership. At most one entry per share ordered."""
     inferred_qty: Shares = NO_SHARES
     """Filled according to a query, the fill's own report still to come."""
+    proved_qty: Shares = NO_SHARES
+    """With `inferred_qty`: how much of the order that query knew to be filled, the fills seen before included."""
     ending: EndReason | None = None
     """Its end was seen before all of its fills: it ends with the last of them."""
     expected_cum: Shares = NO_SHARES

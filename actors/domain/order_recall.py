@@ -226,6 +226,7 @@ class OrderRecall:
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         if row.reason == "DOUBT":
             order.inferred_qty = Shares(order.inferred_qty + qty)
+            order.proved_qty = order.cum_qty
         else:
             order.exec_ids.add(exec_id)
         event = OrderFilled(

@@ -213,7 +213,7 @@ class OrderReports:
         if exec_id in order.exec_ids:
             return
         order.exec_ids.add(exec_id)
-        known = min(order.inferred_qty, report.fill_qty)
+        known = _known_by_query(order, report)
         if known:
             order.inferred_qty = Shares(order.inferred_qty - known)
             self._out.record(
@@ -315,6 +315,13 @@ class OrderReports:
 
     def _alarm(self, at: Nanos, wait: Nanos, awaited: Awaited, tracked: TrackedOrder | TrackedCancel) -> None:
         self._alarms.set(Nanos(at + wait), OrderAlarm(awaited, tracked))
+
+
+def _known_by_query(order: TrackedOrder, report: OrderReport) -> Shares:
+    """How much of this fill a query has told of before. A fill that made the order's sum (911) larger than the query
+    knew it is news, although the report of an earlier one never came."""
+    before = max(0, report.cum_qty - report.fill_qty)
+    return Shares(max(0, min(order.inferred_qty, report.fill_qty, order.proved_qty - before)))
 
 
 def _filled_by_confirmation(order: TrackedOrder, report: OrderReport) -> Shares:
