@@ -1,4 +1,4 @@
-"""The seeded world of `pair_broker`, in which the manager or the Gateway fails at any moment and is given back its pair.
+"""The seeded world of `pair_broker`, in which manager or Gateway fail at any moment and the pair is given back.
 
 The Gateway here is truthful: what it knows is what it was told by the broker, and it tells all of it in RestorePair. A
 failed manager loses what was on its way to it, a failed Gateway what was on its way to that; what an earlier manager
@@ -86,6 +86,7 @@ class FailingWorld(Broker):
         self.running: int | None = None
         """The child that the Router believes to run."""
         self.late_fills: list[OrderFilled] = []
+        self.nothing_told = False
         self.orphaned = False
         """The entry arrived after its manager's successor had said that there was none."""
         self.rescued = 0
@@ -127,8 +128,10 @@ class FailingWorld(Broker):
         left = sum(end.bought - end.sold for end in self.ends if end.state is PairState.UNHEDGED)
         fills = [fill for known in self.known.values() for fill in known.fills]
         open_qty = sum(fill.fill_qty if fill.side is Side.BUY else -fill.fill_qty for fill in fills)
-        lives = standings and (not self.ends or open_qty != left or not all(each.over for each in standings))
+        begun = max((dict(row.extra)["child"] for row in self.rows if row.pair_id), default=0)
+        lives = standings and (begun >= self.children or open_qty != left or not all(each.over for each in standings))
         if not lives:
+            self.nothing_told = True
             self.tell(NothingToRestore(0))
             return
         self.generation += 1
@@ -181,7 +184,7 @@ class FailingWorld(Broker):
             self.soon(deliver, 400)
 
     def fill_is_told(self, order: AtBroker, fill: OrderFilled) -> None:
-        if self.gateway_up:
+        if self.gateway_up and fill in order.untold:  # a fill is told once
             super().fill_is_told(order, fill)
 
     def learn(self, message: Any) -> bool:
@@ -227,7 +230,7 @@ class FailingWorld(Broker):
 
     def gateway_places(self, command: PlaceOrder) -> None:
         if not self.is_void(command):
-            self.orphaned |= command.leg == "A" and self.running is None
+            self.orphaned |= command.leg == "A" and self.nothing_told
             self.known.setdefault(command.cl_ord_id, Known(command))
             if command.expires is not None and self.now > command.expires:
                 self.orders[command.cl_ord_id].over = True
