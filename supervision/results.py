@@ -70,7 +70,7 @@ def write_results(ending: Ending) -> Results:
         audit(session.ledger, session.rows, config.orders_per_sec, (guard[0], guard[1])) if session.ledger else ()
     )
     code = _exit_code(ending, session.day, findings)
-    quotes = _quotes(ending)
+    quotes = quotes_of(ending)
     write_json(
         ending.directory / "run.json",
         {
@@ -100,7 +100,7 @@ def _exit_code(ending: Ending, day: DayTally, findings: tuple[Finding, ...]) -> 
     return Exit.FLAT
 
 
-def _quotes(ending: Ending) -> dict[str, Any]:
+def quotes_of(ending: Ending) -> dict[str, Any]:
     """Published by the broker against received by the shards, per venue; lost is what went missing in between,
     None if that is not known: the machine ended before the shards had counted to the end, or one of them was started
     again (what it had not reported is not counted, what it was sent again is counted twice)."""

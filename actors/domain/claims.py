@@ -133,7 +133,7 @@ class ShareBook:
             return
         holding.unsettled = True
         claims = holding.claims.values()
-        worst = max(0, held - sum(claim.highest for claim in claims))
+        worst = held - sum(claim.highest for claim in claims)
         if is_first:
             holding.own = holding.ledger = worst
             holding.slack = held - sum(claim.lowest for claim in claims) - worst

@@ -81,13 +81,116 @@ def test_a_dead_child_is_restarted_and_those_who_admit_are_told_until_it_answers
     assert TellChild(KEYS[0], ActorsDown(())) in core.handle(Enlisted(*THROTTLER, 200), at(1.1))
 
 
-def test_the_gateway_gives_a_successor_what_it_must_know_and_a_first_start_nothing() -> None:
-    core = SupervisorCore(tuple(ChildSpec(role, 0, object, None) for role in ROLES), SETTINGS)
+WHOLE_CAST = (
+    (Role.SESSION_STATE, 0),
+    (Role.MARKET_DATA, 0),
+    (Role.SPREAD_ENGINE, 0),
+    (Role.THROTTLER, 0),
+    (Role.ROUTER, 0),
+    (Role.PAIR_MANAGER, 0),
+    (Role.PAIR_MANAGER, 1),
+    (Role.GATEWAY, 0),
+    (Role.TELEMETRY, 0),
+)
+TELL = [("gateway", 0), ("router", 0), ("throttler", 0), ("spread_engine", 0), ("pair_manager", 0), ("pair_manager", 1)]
+"""Who is told of a successor, in this order, but not it itself."""
+
+
+def whole_machine() -> SupervisorCore:
+    core = SupervisorCore(tuple(ChildSpec(role, index, object, None) for role, index in WHOLE_CAST), SETTINGS)
     core.start(at(0))
-    assert orders_of(TellChild, core.handle(Enlisted(*THROTTLER, 1), at(0.1))) == []
-    gone(core, THROTTLER, 1, 1)
-    told = orders_of(TellChild, core.handle(Enlisted(*THROTTLER, 200), at(1.1)))
-    assert told[0] == TellChild(KEYS[3], ResendState(*THROTTLER))
+    for role, index in WHOLE_CAST:
+        core.handle(Enlisted(role.value, index, 1), at(0.1))
+    return core
+
+
+def succeeded(core: SupervisorCore, key: tuple[str, int], seconds: float = 1, incarnation: int = 1) -> list[TellChild]:
+    """What is said when `key` has died and its successor has enlisted."""
+    gone(core, key, incarnation, seconds)
+    return orders_of(TellChild, core.handle(Enlisted(*key, 200), at(seconds + 0.1)))
+
+
+def wishes(told: list[TellChild], key: tuple[str, int]) -> list[Command]:
+    for order in told:
+        assert not isinstance(order.message, OperatorCommand) or order.message.repeated
+    return [o.message.command for o in told if o.key == key and isinstance(o.message, OperatorCommand)]
+
+
+@pytest.mark.parametrize(("role", "index"), WHOLE_CAST)
+def test_everyone_with_something_to_tell_hears_of_a_successor(role: Role, index: int) -> None:
+    told = succeeded(whole_machine(), (role.value, index))
+    resent = [order.key for order in told if order.message == ResendState(role.value, index)]
+    assert resent == [key for key in TELL if key != (role.value, index)]
+
+
+def test_a_first_start_is_nothing_to_tell_of() -> None:
+    core = SupervisorCore(tuple(ChildSpec(role, index, object, None) for role, index in WHOLE_CAST), SETTINGS)
+    core.start(at(0))
+    for role, index in WHOLE_CAST:
+        told = orders_of(TellChild, core.handle(Enlisted(role.value, index, 1), at(0.1)))
+        assert not any(isinstance(order.message, (ResendState, OperatorCommand)) for order in told)
+
+
+def test_one_that_is_dead_itself_is_not_told() -> None:
+    core = whole_machine()
+    for incarnation in range(1, 5):  # the last one is not started again
+        gone(core, ("pair_manager", 1), incarnation, 1)
+    told = succeeded(core, ("throttler", 0), 2)
+    assert ("pair_manager", 1) not in [order.key for order in told]
+
+
+WISHES: list[tuple[tuple[Command, ...], list[Command], list[Command]]] = [
+    ((), [], []),
+    ((Command.ARM,), [Command.ARM], [Command.ARM]),
+    ((Command.ARM, Command.DISARM), [Command.DISARM], [Command.DISARM]),
+    ((Command.ARM, Command.STOP), [Command.STOP], [Command.STOP]),
+    ((Command.STOP, Command.FLATTEN), [Command.FLATTEN], [Command.FLATTEN]),
+    ((Command.FLATTEN, Command.ARM), [Command.ARM], [Command.ARM]),
+    ((Command.STOP, Command.MUTE), [Command.STOP], [Command.STOP]),
+    ((Command.STOP, Command.UNREGISTER_FEEDS), [Command.STOP, Command.UNREGISTER_FEEDS], [Command.STOP]),
+    ((Command.REGISTER_FEEDS, Command.ARM), [Command.ARM, Command.REGISTER_FEEDS], [Command.ARM]),
+]
+
+
+@pytest.mark.parametrize(("pressed", "session", "router"), WISHES)
+def test_the_operators_last_wish_is_repeated_to_those_who_act_on_it(
+    pressed: tuple[Command, ...], session: list[Command], router: list[Command]
+) -> None:
+    core = whole_machine()
+    for command in pressed:
+        core.handle(Operate(OperatorCommand(command, "005930" if command is Command.MUTE else None)), at(0.5))
+    assert wishes(succeeded(core, ("session_state", 0)), ("session_state", 0)) == session
+    assert wishes(succeeded(core, ("router", 0)), ("router", 0)) == router
+    assert wishes(succeeded(core, ("throttler", 0)), ("throttler", 0)) == []
+
+
+def test_the_wish_is_said_before_the_word_on_who_is_up() -> None:
+    core = whole_machine()
+    core.handle(Operate(OperatorCommand(Command.STOP)), at(0.5))
+    told = [o.message for o in succeeded(core, ("session_state", 0)) if o.key == ("session_state", 0)]
+    assert told == [OperatorCommand(Command.STOP, repeated=True), ActorsDown(())]
+
+
+def test_in_safe_state_the_flatten_stands_whatever_is_pressed_after_it() -> None:
+    core = whole_machine()
+    core.handle(Operate(OperatorCommand(Command.ARM)), at(0.5))
+    for incarnation in range(1, 5):
+        gone(core, ("throttler", 0), incarnation, 1)
+    assert core.status().stage == "safe"
+    for command in (Command.DISARM, Command.STOP, Command.ARM):
+        core.handle(Operate(OperatorCommand(command)), at(2))
+    assert wishes(succeeded(core, ("router", 0), 3), ("router", 0)) == [Command.FLATTEN]
+
+
+@pytest.mark.parametrize(
+    ("pressed", "wish"),
+    [((), Command.DISARM), ((Command.ARM,), Command.DISARM), ((Command.FLATTEN,), Command.FLATTEN)],
+)
+def test_an_arm_is_not_repeated_on_another_day(pressed: tuple[Command, ...], wish: Command) -> None:
+    core = whole_machine()
+    for command in pressed:
+        core.handle(Operate(OperatorCommand(command)), at(1))
+    assert wishes(succeeded(core, ("session_state", 0), 24 * 3_600), ("session_state", 0)) == [wish]
 
 
 def test_an_exit_that_is_reported_twice_counts_once() -> None:

@@ -522,7 +522,7 @@ class TwoRouters:
         assert other._books.shares.free(SAMSUNG, now) <= max(0, self.held - unsold - bought)
         assert other._books.cash.free <= one._books.cash.free
         assert (other._books.traded_won, other._books.net_won) == (one._books.traded_won, one._books.net_won)
-        assert other._blocks.has(SAMSUNG, Block.UNHEDGED) is one._blocks.has(SAMSUNG, Block.UNHEDGED)
+        assert other._blocks.has(SAMSUNG, Block.UNHEDGED) or not one._blocks.has(SAMSUNG, Block.UNHEDGED)
 
     def finish(self) -> None:
         for _ in range(3):
@@ -530,7 +530,8 @@ class TwoRouters:
                 self.advance("fill", pair)
                 self.advance("done", pair)
         self.wait(2 * SECOND)
-        self.report()
+        self.report()  # what was reckoned at its worst is known now
+        self.report()  # and this one can show that an imbalance was closed
 
 
 @settings(max_examples=80, deadline=None)
@@ -549,3 +550,4 @@ def test_a_successors_books_are_those_of_a_router_that_went_on(held: int, before
     assert other.cash.claimed == other.shares.claims(SAMSUNG) == 0
     assert other.cash.free == one.cash.free
     assert other.shares.free(SAMSUNG, now) == one.shares.free(SAMSUNG, now)
+    assert other.unbalanced() == one.unbalanced()

@@ -380,3 +380,70 @@ def test_a_new_day_forgets_signals_and_arm() -> None:
     assert day.state.reason == "a new day has begun: Arm has not been pressed"
     assert day.state.phases == (Phase.UNKNOWN, Phase.UNKNOWN)
     assert day.state.closing_wall == MIDNIGHT + DAY + clock(15, 20)
+
+
+# --- a successor ---
+
+NEW_AT = clock(10, 0)
+
+
+def successor(**changes: object) -> Day:
+    """Everything but the Supervisor's word has come."""
+    day = Day.at(NEW_AT, is_successor=True, register_at_start=True, **changes)
+    day.mono = 100 * SECOND
+    day.wall_start = WallNanos(day.wall_start - day.mono)
+    day.hears(BrokerStatus(True, ""))
+    for code, age in (("3", 90), ("R", 80)):
+        day.hears(SessionSignalSeen(code, "090000", Nanos(day.mono - age * SECOND), day.now.wall))
+    return day.hears(FeedsRegistered(1, 1))
+
+
+WISHES = [
+    (True, None, True),
+    (False, None, False),
+    (True, Command.STOP, False),
+    (True, Command.DISARM, False),
+    (True, Command.FLATTEN, False),
+    (False, Command.ARM, True),
+]
+
+
+@pytest.mark.parametrize(("arm_at_start", "wish", "armed"), WISHES)
+def test_a_successor_arms_only_by_the_last_wish_and_not_before_it_could_be_heard(
+    arm_at_start: bool, wish: Command | None, armed: bool
+) -> None:
+    day = successor(arm_at_start=arm_at_start)
+    assert not day.state.armed
+    if wish is not None:
+        day.hears(OperatorCommand(wish, repeated=True))
+    assert not day.state.armed
+    assert day.hears(ActorsDown(())).state.armed is armed
+
+
+def test_a_repeated_wish_is_not_recorded_as_pressed_again() -> None:
+    day = successor()
+    day.take_rows()
+    day.hears(OperatorCommand(Command.STOP, repeated=True)).records()
+    day.hears(OperatorCommand(Command.STOP)).records(EventType.OPERATOR)
+
+
+@pytest.mark.parametrize(
+    ("codes", "phases"),
+    [
+        (("3", "R"), (Phase.RUNNING, Phase.RUNNING)),
+        (("3", "R", "S"), (Phase.RUNNING, Phase.CLOSED)),
+        (("R", "3", "2"), (Phase.AUCTION, Phase.RUNNING)),
+        (("3",), (Phase.RUNNING, Phase.UNKNOWN)),
+    ],
+)
+def test_the_days_signals_told_again_are_learnt_in_their_order_and_not_recorded_twice(
+    codes: tuple[str, ...], phases: tuple[Phase, Phase]
+) -> None:
+    day = Day.at(NEW_AT, is_successor=True)
+    day.waits(10 * SECOND)
+    day.take_rows()
+    for order, code in enumerate(codes):
+        day.hears(SessionSignalSeen(code, "090000", Nanos(day.mono - 9 * SECOND + order), day.now.wall))
+    assert day.state.phases == phases
+    day.records()
+    day.signal("4").records(EventType.SESSION)

@@ -23,6 +23,7 @@ from actors.messages.spread import (
     SignalDropped,
     SymbolBlocked,
 )
+from actors.messages.supervision import ResendState
 from kiwoom.fees import CostModel
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Symbol, Venue, WallNanos, Won
 from kiwoom.quotes import TOP
@@ -526,6 +527,29 @@ def test_while_disarmed_nothing_is_signalled_but_edges_are_shown() -> None:
     assert found[0].edges == ((0, 336_033, 4_800), (1, -262_661, -3_753))
     book.hears(trading(True))
     assert signals(book) == [A]
+
+
+OF_THE_ROUTER = [
+    ("a block", SymbolBlocked(A, True, "FROZEN")),
+    ("a block of all", SymbolBlocked(None, True, "AUTO_PAUSE")),
+    ("an attempt", AttemptStarted(A, "090025a-1")),
+]
+
+
+@pytest.mark.parametrize(("what", "said"), OF_THE_ROUTER, ids=[case[0] for case in OF_THE_ROUTER])
+def test_what_a_router_said_is_void_once_it_was_started_again(what: str, said: object) -> None:
+    book = armed()
+    book.hears(said)
+    assert signals(book.hears(tops(wide(0)))) == []
+    for role in (Role.GATEWAY, Role.THROTTLER, Role.PAIR_MANAGER):
+        assert signals(book.hears(ResendState(role.value, 0))) == []
+    assert signals(book.hears(ResendState(Role.ROUTER.value, 0))) == [A]
+
+
+def test_what_the_new_router_says_stands() -> None:
+    book = armed().hears(SymbolBlocked(A, True, "FROZEN")).hears(ResendState(Role.ROUTER.value, 0))
+    book.hears(SymbolBlocked(A, True, "FROZEN"))
+    assert signals(book.hears(tops(wide(0)))) == []
 
 
 def test_at_the_first_trading_state_every_shard_is_asked_for_its_tops_and_never_again() -> None:

@@ -125,3 +125,15 @@ def test_a_wake_up_too_early_says_nothing() -> None:
     book.mono += 100 * MS
     assert book.core.on_deadline(book.now) == ()
     assert book.core.next_deadline() == FIGURES_INTERVAL_NS
+
+
+def test_the_totals_of_a_shard_go_on_when_it_was_started_again() -> None:
+    book = quiet().hears(shard(0)).hears(shard(1))
+    book.hears(ShardCounted(0, (1, 2), (0, 1), batches=1, malformed=0, final=False))
+    book.hears(ShardCounted(0, (2, 2), (1, 1), batches=2, malformed=0, final=False))
+    shown = figures(book)
+    assert (shown.quotes, shown.duplicates, shown.quote_batches, shown.final) == ((22, 42), (7, 9), 12, False)
+    book.hears(ShardCounted(0, (1, 0), (0, 0), batches=1, malformed=0, final=True)).hears(shard(1, final=True))
+    (ended,) = (send.message for send in book.take_sends())
+    assert isinstance(ended, MachineFigures)
+    assert (ended.quotes, ended.quote_batches, ended.final) == ((23, 42), 13, True)

@@ -15,6 +15,7 @@ from actors.effects import Effect, Role, Send
 from actors.messages.journal import EventType
 from actors.messages.orders import CancelOrder, OrderKind, OrderStyle, PlaceOrder, QueryOrder
 from actors.messages.session import Phase, TradingState
+from actors.messages.supervision import ResendState
 from actors.messages.throttle import (
     EntriesPaused,
     EntryDenied,
@@ -551,3 +552,139 @@ def test_a_hedge_behind_a_full_window_leaves_with_the_first_slot_that_comes_back
     assert answers(playbook.hears(hedge("h1"))) == []
     playbook.waits(sends[0] + SPAN - SECOND)
     assert [command.cl_ord_id for command in answers(playbook)] == ["h1"]
+
+
+class Crowd(GatewayModel):
+    """Entries that never give up: each asks again at the time that its denial names."""
+
+    def _perform(self, effects: tuple[Effect, ...]) -> None:
+        super()._perform(effects)
+        for effect in effects:
+            if isinstance(effect, Send) and isinstance(effect.message, EntryDenied):
+                again = RequestEntry(effect.message.pair_id)
+                self._plan(max(effect.message.retry_at - self.now, MS), again)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.booleans(),
+    st.integers(0, 200),
+    st.lists(st.sampled_from(["hedge", "cancel"]), max_size=5),
+    st.integers(0, 5_000),
+    st.integers(0, 40),
+)
+def test_sixty_entries_that_want_to_go_never_hold_a_hedge_up(
+    lends: bool, gap: int, urgent: list[str], at_ms: int, lateness: int
+) -> None:
+    """It leaves within 200 ms of its slot: at once, or right after others as urgent that were before it."""
+    crowd = Crowd(lends)
+    crowd._hear(trading(armed=True))
+    for index in range(60):
+        crowd.step(index, "entry", gap if index % 10 == 9 else 0, 20, lateness)
+    crowd.run_until(crowd.now + at_ms * MS)
+    for index, what in enumerate(urgent):
+        crowd.step(100 + index, what, 0, 5, lateness)
+    now, core = Nanos(crowd.now), crowd.core
+    taken = sorted([*core._window.sends(now), *(held.given for held in core._held.values())])
+    blocking = len(taken) + len(core._hedges) + len(core._cancels) - SETTINGS.orders_max
+    slot_at = now if blocking < 0 else taken[blocking] + SPAN
+    crowd.step(200, "hedge", 0, 5, lateness)
+    crowd.run_until(crowd.now + 3 * SPAN)
+    assert crowd.asked == {}
+    assert crowd.waits_ns[-1] <= slot_at - now + 200 * MS
+    assert urgent or crowd.waits_ns == [0]
+
+
+# --- after -308 ---
+
+
+def overloaded(playbook: Playbook, grant_id: int | None) -> None:
+    at = Nanos(playbook.mono)
+    playbook.hears(SlotUsed(grant_id, OrderKind.HEDGE, at, at, overload=True))
+
+
+@pytest.mark.parametrize("command", [hedge("h2"), cancel("c2")])
+@pytest.mark.parametrize(
+    ("sends", "again_at"),
+    [
+        (0, SETTINGS.margin_ns),  # the window has room: no sooner than the clocks may differ
+        (3, SETTINGS.margin_ns),
+        (4, SPAN),  # it has not: with the first slot that comes back
+    ],
+)
+def test_after_an_overload_the_urgent_goes_again_as_soon_as_the_window_allows(
+    sends: int, again_at: int, command: PlaceOrder | CancelOrder
+) -> None:
+    playbook = busy(sends)
+    overloaded(playbook, ask(playbook, hedge("h1")).grant_id)
+    playbook.hears(command)
+    playbook.waits(again_at - 1)
+    assert answers(playbook) == []
+    playbook.waits(1)
+    (passed,) = (answer for answer in answers(playbook) if not isinstance(answer, EntriesPaused))
+    assert passed.cl_ord_id == command.cl_ord_id
+
+
+def test_after_an_overload_no_entry_goes_before_all_that_the_broker_may_count_is_over() -> None:
+    playbook = busy(0)
+    overloaded(playbook, ask(playbook, hedge("h1")).grant_id)
+    assert ask(playbook, RequestEntry("p1")) == EntryDenied("p1", "THROTTLE_OVERLOAD", Nanos(SPAN))
+    playbook.waits(SPAN - 1)
+    assert isinstance(ask(playbook, RequestEntry("p1")), EntryDenied)
+    playbook.waits(1).take_sends()
+    assert isinstance(ask(playbook, RequestEntry("p1")), EntryGranted)
+
+
+def test_after_an_overload_nothing_is_lent() -> None:
+    playbook = lender()
+    (first,) = lent(playbook.hears(trading(armed=True)))
+    overloaded(playbook, first.grant_id)
+    assert lent(playbook.waits(SPAN - 1)) == []
+    assert lent(playbook.waits(1)) != []
+
+
+# --- a successor, and successors of others ---
+
+
+def new_throttler(**changes: Any) -> Playbook:
+    return Playbook(ThrottlerCore(replace(SETTINGS, is_successor=True, **changes)), mono=SECOND)
+
+
+def test_a_successor_grants_no_entry_before_it_knows_the_last_window() -> None:
+    playbook = new_throttler()
+    assert ask(playbook, RequestEntry("p1")) == EntryDenied("p1", "THROTTLE_OVERLOAD", Nanos(SECOND + SPAN))
+    assert isinstance(ask(playbook, cancel("c1")), CancelOrder)  # the Gateway's last guard holds
+    playbook.hears(RecentSends(())).take_sends()
+    assert isinstance(ask(playbook, RequestEntry("p2")), EntryGranted)
+
+
+def test_a_successor_that_is_told_nothing_grants_once_a_window_has_passed() -> None:
+    playbook = new_throttler()
+    playbook.hears(trading(armed=True)).take_sends()
+    playbook.waits(SPAN - 1)
+    assert isinstance(ask(playbook, RequestEntry("p1")), EntryDenied)
+    playbook.waits(1).take_sends()
+    assert isinstance(ask(playbook, RequestEntry("p1")), EntryGranted)
+
+
+def test_a_successor_lends_once_it_is_armed_and_knows_the_last_window() -> None:
+    playbook = new_throttler(lend_ahead=True)
+    assert lent(playbook.hears(trading(armed=True))) == []
+    assert len(lent(playbook.hears(RecentSends((Nanos(SECOND),))))) == 1
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_new_router_hears_whether_entries_pause_and_gets_a_loan_of_its_own(paused: bool) -> None:
+    playbook = lender()
+    (first,) = lent(playbook.hears(trading(armed=True)))
+    if paused:
+        playbook.core._utilisation.paused = True
+        playbook.core._utilisation.release_at = lambda now: Nanos(10 * SECOND)
+    said = answers(playbook.waits(10 * MS).hears(ResendState(Role.ROUTER.value, 0)))
+    assert said[0] == EntriesPaused(paused, Nanos(playbook.mono))
+    assert [loan.grant_id != first.grant_id for loan in said[1:]] == ([] if paused else [True])
+
+
+@pytest.mark.parametrize("role", [Role.GATEWAY, Role.PAIR_MANAGER, Role.SPREAD_ENGINE])
+def test_it_has_nothing_to_say_to_the_other_successors(role: Role) -> None:
+    assert answers(busy(0).hears(ResendState(role.value, 0))) == []
