@@ -75,8 +75,6 @@ class OrderFacts:
     ended: bool = False
     released: int = 0
     """Shares that its END released unfilled."""
-    received: int = 0
-    """When the broker took it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,10 +88,6 @@ class OrderFacts:
     @property
     def is_hedge(self) -> bool:
         return self.attempt.leg == "B" and not self.is_cancel
-
-    @property
-    def kind(self) -> str:
-        return str(extra_of(self.attempt, "kind", "cancel" if self.is_cancel else ""))
 
 
 @dataclass(slots=True, eq=False)
@@ -279,7 +273,6 @@ class Books(Checker):
 
     def _taken(self, facts: OrderFacts, row: LedgerRow) -> None:
         facts.order_no, facts.reached, facts.called = row.order_no, True, row
-        facts.received = row.ts_mono_ns
         self.numbers[row.order_no, row.symbol] = facts
         self._own(row.order_no)
         if facts.is_cancel:

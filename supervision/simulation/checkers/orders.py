@@ -250,8 +250,8 @@ def _word(row: Row) -> str:
 
 @dataclass(slots=True)
 class _Counts:
-    hedges: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """By generation."""
+    hedges: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """By what stands before the B of their ids: the generation and the rescue."""
     cancels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """By target."""
     queries: int = 0
@@ -261,10 +261,12 @@ class _Counts:
 class Bounded(Checker):
     """No storm: hedges, cancels and doubt queries of a pair are few, and for a reason.
 
-    Hedge orders of one generation <= 2 for each fill that enlarged the imbalance (a post and an IOC), plus
-    max_hedge_attempts for each time it opened, plus one for each -308. Cancels of one order <= cancels_max, plus one
-    for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus four for
-    each of these; and not two about one order within 400 ms.
+    Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
+    for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
+    plus one for each -308. Generations and rescues that hedge <= 1 + 2 for each death since the pair began + 1 for
+    each such fill + 1 after a Flatten. Cancels of one order <= cancels_max, plus one for each strike on its pair and
+    each death since it began. Doubt queries of a pair <= queries_max, plus four for each of these; and not two about
+    one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"
@@ -293,13 +295,15 @@ class Bounded(Checker):
                 pass
 
     def _hedge(self, row: Row, pair: PairFacts, counts: _Counts, at: Nanos) -> None:
-        generation = int(extra_of(row, "generation"))
-        counts.hedges[generation] += 1
+        name = row.cl_ord_id or ""
+        tag = name[len(pair.pair_id) + 1 :].rpartition("B")[0]
+        counts.hedges[tag] += 1
         most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
-        if counts.hedges[generation] > most:
-            self.breach(
-                at, f"{row.cl_ord_id} is hedge {counts.hedges[generation]} of {pair.pair_id}, {most} are enough"
-            )
+        if counts.hedges[tag] > most:
+            self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
+        turns = 1 + 2 * self._books.deaths_since(pair) + pair.openings + self._books.flatten_asked
+        if len(counts.hedges) > turns:
+            self.breach(at, f"{name} is of generation or rescue {len(counts.hedges)} of its pair, {turns} are enough")
 
     def _cancel(self, row: Row, pair: PairFacts, counts: _Counts, at: Nanos) -> None:
         target = str(extra_of(row, "target", row.orig_order_no or ""))

@@ -5,6 +5,7 @@ import pytest
 from actors.messages.journal import EventType
 from kiwoom.simulated.ledger import LedgerKind
 from supervision.simulation.checkers import CheckerSettings
+from supervision.simulation.evidence import ActorDied
 from tests.support.witnessed_day import SYMBOL, Day
 
 
@@ -176,9 +177,13 @@ def test_what_met_an_overload_may_be_sent_again() -> None:
     assert "BOUNDED" not in rejected_hedges(12, LedgerKind.OVERLOAD).broken()
 
 
-def test_each_generation_of_a_pair_has_its_own_count() -> None:
-    day = rejected_hedges(7).at(3_000).tries("p-1-G1B1", "BUY", "KRX", generation=1)
-    assert "BOUNDED" not in day.broken()
+def test_each_generation_of_a_pair_has_its_own_count_and_each_needs_a_death() -> None:
+    day = rejected_hedges(7).at(3_000).machine(ActorDied("pair_manager", 0))
+    for generation in (1, 2):
+        assert "BOUNDED" not in day.tries(f"p-1-G{generation}B1", "BUY", "KRX").broken()
+    for generation in (3, 4, 5):
+        day.tries(f"p-1-G{generation}B1", "BUY", "KRX")
+    assert "BOUNDED" in day.broken()
 
 
 def test_a_storm_of_cancels_is_found() -> None:
