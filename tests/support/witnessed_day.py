@@ -178,9 +178,9 @@ class Day:
             extra=(("kind", kind), *extra.items()),
         )
         self.orders[name] = row
-        return self._commit(row)
+        return self.writes(row)
 
-    def _commit(self, row: Row) -> "Day":
+    def writes(self, row: Row) -> "Day":
         self.view.committed.append(row)
         self.panel.journal(row, Nanos(self.mono))
         self._step()

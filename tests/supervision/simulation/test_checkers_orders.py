@@ -81,7 +81,7 @@ def test_a_refusal_of_what_was_tried_is_found() -> None:
 
 def test_a_fill_after_the_end_must_say_that_it_is_late() -> None:
     def lied_to() -> Day:
-        day = entry_and_post(qty=2).struck("fill_after_end", "p-1-B1")
+        day = entry_and_post(qty=2).struck("phantom_report", "p-1-B1")
         day.canceled("p-1-B1", "BY_US", made=False)
         return day
 
@@ -229,7 +229,7 @@ def test_a_cancel_must_have_the_type_of_its_orders_venue(
 
 def test_a_cancel_of_what_is_not_ours_is_found() -> None:
     day = entry_and_post().ledger(
-        LedgerKind.ORDER, order_no="0077777", venue="KRX", symbol=SYMBOL, side="BUY", qty=5, price=60_000
+        LedgerKind.ORDER, rq_name="HTS", order_no="0077777", venue="KRX", symbol=SYMBOL, side="BUY", qty=5, price=60_000
     )
     assert day.broken() == []
     assert {"RIGHT VENUE", "FOREIGN"} <= set(day.cancels("p-1-C1", "p-1-B1", orig_order_no="0077777").broken())
