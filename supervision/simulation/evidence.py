@@ -55,6 +55,13 @@ class MachineStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalTorn:
+    """The journal lost its last commit: these rows, which had been shown, exist no more. While the machine is down."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FaultsOff:
     """No new fault from now on. What was struck before may still arrive."""
 
@@ -102,6 +109,7 @@ MachineEvent = (
     | ActorStarted
     | MachineKilled
     | MachineStarted
+    | JournalTorn
     | FaultsOff
     | HostClockStepped
     | LineCut

@@ -1,7 +1,7 @@
 """A day told row by row, as the broker and the machine would: what the checkers are shown, truthful or not.
 
-Each helper writes the broker's row, then the machine's word of it. `made=False` leaves out the broker's side, `told=False`
-the machine's: that is how a lie is told.
+Each helper writes the broker's row, then the machine's word of it. `made=False` leaves out the broker's side,
+`told=False` the machine's: that is how a lie is told.
 """
 
 from dataclasses import dataclass, field
@@ -161,14 +161,26 @@ class Day:
         leg = "A" if tag.startswith("A") else "B"
         kind = extra.pop("kind", "entry" if leg == "A" else "hedge")
         row = Row(
-            EventType.ORDER_SEND_ATTEMPT, Nanos(self.mono), WallNanos(self.mono + self.wall_offset), pair_id=pair_id,
-            leg=leg, venue=venue, symbol=SYMBOL, cl_ord_id=name, side=side, qty=qty, price=price, hoga_code=hoga,
-            order_type=ORDER_TYPES[venue, side], rq_name=name, extra=(("kind", kind), *extra.items()),
-        )  # fmt: skip
+            EventType.ORDER_SEND_ATTEMPT,
+            Nanos(self.mono),
+            WallNanos(self.mono + self.wall_offset),
+            pair_id=pair_id,
+            leg=leg,
+            venue=venue,
+            symbol=SYMBOL,
+            cl_ord_id=name,
+            side=side,
+            qty=qty,
+            price=price,
+            hoga_code=hoga,
+            order_type=ORDER_TYPES[venue, side],
+            rq_name=name,
+            extra=(("kind", kind), *extra.items()),
+        )
         self.orders[name] = row
-        return self._commit(row)
+        return self.writes(row)
 
-    def _commit(self, row: Row) -> "Day":
+    def writes(self, row: Row) -> "Day":
         self.view.committed.append(row)
         self.panel.journal(row, Nanos(self.mono))
         self._step()
@@ -181,10 +193,17 @@ class Day:
             self.numbers[name] = f"{len(self.numbers) + 1:07d}"
             self.leaves[name] = row.qty or 0
         columns = {
-            "rq_name": name, "order_no": self.numbers.get(name, "") if kind is LedgerKind.ORDER else "",
-            "venue": row.venue, "symbol": SYMBOL, "side": row.side, "order_type": row.order_type,
-            "hoga_code": row.hoga_code, "price": row.price, "qty": row.qty, "return_code": 0,
-        }  # fmt: skip
+            "rq_name": name,
+            "order_no": self.numbers.get(name, "") if kind is LedgerKind.ORDER else "",
+            "venue": row.venue,
+            "symbol": SYMBOL,
+            "side": row.side,
+            "order_type": row.order_type,
+            "hoga_code": row.hoga_code,
+            "price": row.price,
+            "qty": row.qty,
+            "return_code": 0,
+        }
         return self.ledger(kind, **(columns | changed))
 
     def sends(self, name: str, side: str, venue: str, **terms: Any) -> "Day":
@@ -199,22 +218,48 @@ class Day:
         order_type = c.get("order_type", CANCEL_TYPES[venue, side])
         if tried:
             self.row(
-                EventType.CANCEL_SEND_ATTEMPT, {"kind": "cancel", "target": target}, pair_id=order.pair_id, leg=order.leg,
-                venue=venue, symbol=SYMBOL, cl_ord_id=name, orig_order_no=c.get("orig_order_no", number), side=side,
-                qty=self.leaves[target], hoga_code="00", price=0, order_type=order_type,
-            )  # fmt: skip
+                EventType.CANCEL_SEND_ATTEMPT,
+                {"kind": "cancel", "target": target},
+                pair_id=order.pair_id,
+                leg=order.leg,
+                venue=venue,
+                symbol=SYMBOL,
+                cl_ord_id=name,
+                orig_order_no=c.get("orig_order_no", number),
+                side=side,
+                qty=self.leaves[target],
+                hoga_code="00",
+                price=0,
+                order_type=order_type,
+            )
         columns = {
-            "rq_name": name, "order_no": f"9{number[1:]}" if kind is LedgerKind.CANCEL else "", "orig_order_no": number,
-            "venue": venue, "symbol": SYMBOL, "side": side, "order_type": order_type, "hoga_code": "00", "price": 0,
-            "qty": self.leaves[target], "return_code": 0,
-        }  # fmt: skip
+            "rq_name": name,
+            "order_no": f"9{number[1:]}" if kind is LedgerKind.CANCEL else "",
+            "orig_order_no": number,
+            "venue": venue,
+            "symbol": SYMBOL,
+            "side": side,
+            "order_type": order_type,
+            "hoga_code": "00",
+            "price": 0,
+            "qty": self.leaves[target],
+            "return_code": 0,
+        }
         return self.ledger(kind, **(columns | c))
 
     def fills(
-        self, name: str, qty: int = 1, px: int = 70_000, *, made: bool = True, told: bool = True, reason: str | None = None,
-        exec_id: str = "", **changed: Any,
-    ) -> "Day":  # fmt: skip
-        """Whole or in part, at both sides; with the last share the order ends. `changed`: columns of the journal's row."""
+        self,
+        name: str,
+        qty: int = 1,
+        px: int = 70_000,
+        *,
+        made: bool = True,
+        told: bool = True,
+        reason: str | None = None,
+        exec_id: str = "",
+        **changed: Any,
+    ) -> "Day":
+        """Whole or in part, at both sides; the last share ends the order. `changed`: columns of the journal's row."""
         row = self.orders[name]
         self.exec_no += 1
         exec_id = exec_id or f"{self.exec_no}"
@@ -226,17 +271,37 @@ class Day:
             self.charged[name] = None
             tax = TAX if row.side == "SELL" and first else 0
             self.ledger(
-                LedgerKind.FILL, rq_name=name, order_no=number, venue=row.venue, symbol=SYMBOL, side=row.side,
-                fill_px=px, fill_qty=qty, exec_id=exec_id, fee_krw=FEE if first else 0, tax_krw=tax,
-            )  # fmt: skip
+                LedgerKind.FILL,
+                rq_name=name,
+                order_no=number,
+                venue=row.venue,
+                symbol=SYMBOL,
+                side=row.side,
+                fill_px=px,
+                fill_qty=qty,
+                exec_id=exec_id,
+                fee_krw=FEE if first else 0,
+                tax_krw=tax,
+            )
             if left == 0:
                 self.leaves_the_book(name)
         if told:
             columns = {
-                "pair_id": row.pair_id, "leg": row.leg, "venue": row.venue, "symbol": SYMBOL, "cl_ord_id": name,
-                "order_no": number, "side": row.side, "qty": row.qty, "price": row.price, "leaves_qty": max(0, left),
-                "fill_qty": qty, "fill_px": px, "exec_id": exec_id, "reason": reason,
-            }  # fmt: skip
+                "pair_id": row.pair_id,
+                "leg": row.leg,
+                "venue": row.venue,
+                "symbol": SYMBOL,
+                "cl_ord_id": name,
+                "order_no": number,
+                "side": row.side,
+                "qty": row.qty,
+                "price": row.price,
+                "leaves_qty": max(0, left),
+                "fill_qty": qty,
+                "fill_px": px,
+                "exec_id": exec_id,
+                "reason": reason,
+            }
             event = EventType.TRADE_PARTIAL if left > 0 or reason == "LATE" else EventType.TRADE_FILL
             self.row(event, **(columns | changed))
         return self
@@ -245,9 +310,15 @@ class Day:
         row = self.orders[name]
         left, self.leaves[name] = self.leaves[name], 0
         return self.ledger(
-            LedgerKind.END, rq_name=name, order_no=self.numbers[name], venue=row.venue, symbol=SYMBOL, side=row.side,
-            qty=left, reason=reason,
-        )  # fmt: skip
+            LedgerKind.END,
+            rq_name=name,
+            order_no=self.numbers[name],
+            venue=row.venue,
+            symbol=SYMBOL,
+            side=row.side,
+            qty=left,
+            reason=reason,
+        )
 
     def canceled(self, name: str, reason: str = "IOC_REMAINDER", *, made: bool = True, qty: int | None = None) -> "Day":
         """It ends with a remainder: END at the broker, CANCELED here."""
@@ -255,10 +326,18 @@ class Day:
         if made:
             self.leaves_the_book(name)
         return self.row(
-            EventType.CANCELED, {"kind": "hedge", "canceled_qty": left if qty is None else qty}, pair_id=row.pair_id,
-            leg=row.leg, venue=row.venue, symbol=SYMBOL, cl_ord_id=name, side=row.side, qty=row.qty, reason=reason,
+            EventType.CANCELED,
+            {"kind": "hedge", "canceled_qty": left if qty is None else qty},
+            pair_id=row.pair_id,
+            leg=row.leg,
+            venue=row.venue,
+            symbol=SYMBOL,
+            cl_ord_id=name,
+            side=row.side,
+            qty=row.qty,
+            reason=reason,
             order_no=self.numbers.get(name),
-        )  # fmt: skip
+        )
 
     def rejected(
         self, name: str, source: str = "TR", *, kind: LedgerKind | None = LedgerKind.REJECT, **c: Any
@@ -268,16 +347,30 @@ class Day:
             self.called(name, kind, **c)
         row = self.orders[name]
         return self.row(
-            EventType.ORDER_REJECT, {"kind": "hedge"}, pair_id=row.pair_id, leg=row.leg, venue=row.venue, symbol=SYMBOL,
-            cl_ord_id=name, side=row.side, qty=row.qty, reason=source,
-        )  # fmt: skip
+            EventType.ORDER_REJECT,
+            {"kind": "hedge"},
+            pair_id=row.pair_id,
+            leg=row.leg,
+            venue=row.venue,
+            symbol=SYMBOL,
+            cl_ord_id=name,
+            side=row.side,
+            qty=row.qty,
+            reason=source,
+        )
 
     def refused(self, name: str, side: str = "BUY", reason: str = "HALTED", kind: str = "hedge") -> "Day":
         pair_id, tag = name.rsplit("-", 1)
         return self.row(
-            EventType.ORDER_REFUSED, {"kind": kind}, pair_id=pair_id, leg=tag[0], symbol=SYMBOL, cl_ord_id=name, side=side,
+            EventType.ORDER_REFUSED,
+            {"kind": kind},
+            pair_id=pair_id,
+            leg=tag[0],
+            symbol=SYMBOL,
+            cl_ord_id=name,
+            side=side,
             reason=reason,
-        )  # fmt: skip
+        )
 
     # --- pairs
 
@@ -295,10 +388,15 @@ class Day:
         fees = FEE * len({r.cl_ord_id for r in fills})
         tax = TAX * len({r.cl_ord_id for r in sells})
         figures = {
-            "bought": sum(r.fill_qty or 0 for r in buys), "sold": sum(r.fill_qty or 0 for r in sells),
-            "gross_krw": earned - spent, "fees_krw": fees, "tax_krw": tax, "net_krw": earned - spent - fees - tax,
-            "unhedged_ms": 40, "child": child,
-        }  # fmt: skip
+            "bought": sum(r.fill_qty or 0 for r in buys),
+            "sold": sum(r.fill_qty or 0 for r in sells),
+            "gross_krw": earned - spent,
+            "fees_krw": fees,
+            "tax_krw": tax,
+            "net_krw": earned - spent - fees - tax,
+            "unhedged_ms": 40,
+            "child": child,
+        }
         reason = "TIME_UP" if event is EventType.UNHEDGED else None
         return self.row(event, figures | changed, pair_id=pair_id, symbol=SYMBOL, reason=reason)
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType
 from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import CALLS, Books, OrderFacts
+from supervision.simulation.checkers.books import CALLS, Books, OrderFacts, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import Checker, View
 
@@ -33,7 +33,7 @@ class Covered(Checker):
         self._sold: dict[str, str] = {}
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             return
         if row.kind is LedgerKind.ORDER:
             if row.side == "SELL":
@@ -126,7 +126,7 @@ class Foreign(Checker):
         self._sold: dict[str, str] = {}
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             return
         other = self._books.foreign.get((row.orig_order_no, row.symbol))
         if other is not None:

@@ -3,7 +3,8 @@
 The broker's rows alone say what was ordered, filled and ended; the journal only says whose an order is (its attempt row
 stands before the call) and what is listed as left open. Runs before the checkers that read it.
 
-A ledger row without rq_name is of somebody else's order. Grows by a small record per order and per pair of the day.
+A ledger row with the rq_name "" or "HTS" is of somebody else's order: the trader's own hand. Grows by a small record
+per order and per pair of the day.
 """
 
 from collections import defaultdict
@@ -13,12 +14,13 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.settings import CheckerSettings
+from supervision.simulation.checkers.settings import LINE_CUTS, CheckerSettings, delay_of
 from supervision.simulation.checkers.spans import CallTimes, Shade
 from supervision.simulation.evidence import (
     ActorDied,
     ActorStarted,
     Checker,
+    JournalTorn,
     LineCut,
     MachineEvent,
     MachineKilled,
@@ -34,10 +36,16 @@ CASH: Final = "CASH"
 CALLS: Final = frozenset({LedgerKind.ORDER, LedgerKind.CANCEL, LedgerKind.REJECT, LedgerKind.OVERLOAD})
 ATTEMPTS: Final = frozenset({EventType.ORDER_SEND_ATTEMPT, EventType.CANCEL_SEND_ATTEMPT})
 
+_BY_HAND: Final = ("", "HTS")
 _VENUES: Final = ("KRX", "NXT")
 _NEEDED_BY_A_PAIR: Final = frozenset({"gateway", "throttler", "pair_manager", "router", "market_data", "supervisor"})
 _MACHINE, _LINE, _GATEWAY = "machine", "line", ("gateway", 0)
 _NEEDS_RECONCILING: Final = (_MACHINE, _LINE, _GATEWAY)
+
+
+def is_ours(name: str) -> bool:
+    """Is this rq_name one that the machine gave?"""
+    return name not in _BY_HAND
 
 
 def reached_the_cap(row: LedgerRow) -> bool:
@@ -75,8 +83,6 @@ class OrderFacts:
     ended: bool = False
     released: int = 0
     """Shares that its END released unfilled."""
-    received: int = 0
-    """When the broker took it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,10 +96,6 @@ class OrderFacts:
     @property
     def is_hedge(self) -> bool:
         return self.attempt.leg == "B" and not self.is_cancel
-
-    @property
-    def kind(self) -> str:
-        return str(extra_of(self.attempt, "kind", "cancel" if self.is_cancel else ""))
 
 
 @dataclass(slots=True, eq=False)
@@ -117,6 +119,8 @@ class PairFacts:
     overloads: int = 0
     lefts: tuple[int, ...] = (0,)
     """Imbalances that the journal admits to: (0,), or what stands as UNHEDGED."""
+    lefts_before: tuple[int, ...] = (0,)
+    """Before the last row that changed them."""
     listed_reason: str = ""
 
     @property
@@ -220,7 +224,9 @@ class Books(Checker):
     def _attempt(self, row: Row, at: int, *, is_cancel: bool) -> None:
         cl_ord_id, pair_id, symbol = row.cl_ord_id or "", row.pair_id or "", row.symbol or ""
         if cl_ord_id in self.orders:
-            return  # ONCE reports it
+            if self.orders[cl_ord_id].called is None:  # its first attempt was torn out of the journal
+                self.orders[cl_ord_id].attempt = row
+            return  # else ONCE reports it
         pair = self.pairs.get(pair_id)
         if pair is None:
             self._symbols[symbol] = None
@@ -238,6 +244,7 @@ class Books(Checker):
             return
         left = extra_of(row, "left", "")
         added = int(extra_of(row, "bought")) - int(extra_of(row, "sold"))
+        pair.lefts_before = pair.lefts
         if left != "":
             pair.lefts = (int(left),)
         elif row.event_type is EventType.FLATTENED:
@@ -252,7 +259,7 @@ class Books(Checker):
     # --- the broker's rows --------------------------------------------------------------------------------------------
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             self._of_others(row)
             return
         if row.kind in CALLS and reached_the_cap(row):
@@ -279,7 +286,6 @@ class Books(Checker):
 
     def _taken(self, facts: OrderFacts, row: LedgerRow) -> None:
         facts.order_no, facts.reached, facts.called = row.order_no, True, row
-        facts.received = row.ts_mono_ns
         self.numbers[row.order_no, row.symbol] = facts
         self._own(row.order_no)
         if facts.is_cancel:
@@ -372,7 +378,13 @@ class Books(Checker):
             case MachineStarted():
                 if self.down.has(_MACHINE):
                     self.down.begin(_MACHINE, at, cap)
-            case LineCut():
+            case JournalTorn(rows):
+                for row in rows:
+                    pair = self.pairs.get(row.pair_id or "")
+                    if pair is not None and row.event_type in (EventType.UNHEDGED, EventType.FLATTENED):
+                        pair.lefts = pair.lefts_before
+                        self._weigh(pair)
+            case LineCut() if not self.down.has(_LINE):
                 self.down.begin(_LINE, at, cap)
             case VenueClosed(venue):
                 self.closed.begin(venue, at)
@@ -398,11 +410,13 @@ class Books(Checker):
     def is_shut_everywhere(self, symbol: str) -> bool:
         return all(self.is_shut(symbol, venue) for venue in _VENUES)
 
+    def cannot_cancel(self, pair: PairFacts) -> bool:
+        """An order of it stands on a closed venue."""
+        return any(facts.live and self.closed.has(facts.attempt.venue) for facts in pair.orders)
+
     def is_stuck(self, pair: PairFacts) -> bool:
         """The market itself keeps it open: no venue trades its symbol, or an order of it cannot even be cancelled."""
-        return self.is_shut_everywhere(pair.symbol) or any(
-            facts.live and self.closed.has(facts.attempt.venue) for facts in pair.orders
-        )
+        return self.is_shut_everywhere(pair.symbol) or self.cannot_cancel(pair)
 
     def _reshade(self, at: int, venue: str = "") -> None:
         for symbol in self._symbols:
@@ -421,13 +435,16 @@ class Books(Checker):
         subject, cost = strike.subject, self.settings.allowances.of(strike.fault, strike.size_ns)
         self._struck_ns[subject] += cost
         self._struck_count[subject] += 1
-        self._longest_ns[subject] = max(self._longest_ns[subject], strike.size_ns)
+        delay_ns = delay_of(strike.fault, strike.size_ns)
+        self._longest_ns[subject] = max(self._longest_ns[subject], delay_ns)
+        if strike.fault in LINE_CUTS:
+            self.down.begin(_LINE, at, at + strike.size_ns + self.settings.allowances.reconcile_max_ns)
         if strike.fault in self.settings.lies:
             self._lied[subject] = None
         if subject not in self._names:
             self._strays[subject] = None
             self._elsewhere_ns += cost
-            self._longest_elsewhere_ns = max(self._longest_elsewhere_ns, strike.size_ns)
+            self._longest_elsewhere_ns = max(self._longest_elsewhere_ns, delay_ns)
 
     def knows(self, name: str) -> bool:
         """An order (by either name) or a symbol of ours."""
@@ -454,7 +471,7 @@ class Books(Checker):
         return self.deaths - pair.marks.deaths
 
     def lied_about(self, facts: OrderFacts) -> bool:
-        """The broker reported an end of it that was none."""
+        """The broker told of a fill or an end of it that never was."""
         return any(name in self._lied for name in facts.names)
 
     def struck_ns(self, pair: PairFacts) -> int:

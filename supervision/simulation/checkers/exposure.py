@@ -7,15 +7,15 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import Books, PairFacts, child_of, extra_of
+from supervision.simulation.checkers.books import Books, PairFacts, child_of, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import (
     ActorDied,
     Checker,
     FaultsOff,
+    JournalTorn,
     MachineEvent,
     MachineKilled,
-    Strike,
     View,
 )
 
@@ -71,6 +71,25 @@ class PairEnds(Checker):
     def machine(self, event: MachineEvent, at: Nanos) -> None:
         if isinstance(event, MachineKilled) or (isinstance(event, ActorDied) and event.name in _KNOWS_PAIRS):
             self._open = {key: None for key in self._open if key[0] in self._ordered}
+        elif isinstance(event, JournalTorn):
+            for row in event.rows:
+                self._unlearn(row, (row.pair_id or "", child_of(row)))
+
+    def _unlearn(self, row: Row, key: tuple[str, int]) -> None:
+        if row.event_type is EventType.ORDER_SEND_ATTEMPT and row.leg == "A":
+            self._ordered.pop(key[0], None)
+            self._open.pop(key, None)
+            return
+        if row.event_type in FIGURED_ENDS:
+            bought, sold = int(extra_of(row, "bought")), int(extra_of(row, "sold"))
+            sums = self._sums[key[0]]
+            sums.bought -= bought
+            sums.sold -= sold
+            sums.left_open -= abs(bought - sold) if row.event_type is EventType.UNHEDGED else 0
+        elif row.event_type is not EventType.PAIR_STATE or row.state not in EMPTY_ENDS:
+            return
+        self._ended.pop(key, None)
+        self._open[key] = None
 
     def journal(self, row: Row, at: Nanos) -> None:
         key = (row.pair_id or "", child_of(row))
@@ -211,7 +230,8 @@ class UnhedgedTime(Checker):
                 + recovery for each death of an actor that pairs need, since the pair began
                 + time while exposed that any such actor, the machine or the line was down (until RECONCILED)
                 + time while exposed that the window was full: from the 5th call until the 1st is 1 s + margin old
-                + time while exposed that no venue traded the symbol, or some venue was closed to cancels
+                + time while exposed that no venue traded the symbol
+                + time while exposed that some venue was closed, if an order of the pair still stands there
                 + shut for each time a venue stopped its symbol since the pair began.
 
     Every term is one that the seed decides, but the downtime and the window, which the machine can lengthen: there
@@ -263,7 +283,9 @@ class UnhedgedTime(Checker):
         now = self._sums(pair, at)
         most += self._books.struck_ns(pair) + self._books.onsets_since(pair) * allowances.shut_ns
         most += now.full_ns - opened.full_ns + now.down_ns - opened.down_ns
-        most += now.shut_ns - opened.shut_ns + now.closed_ns - opened.closed_ns
+        most += now.shut_ns - opened.shut_ns
+        if self._books.cannot_cancel(pair):
+            most += now.closed_ns - opened.closed_ns
         if took > most:
             self.breach(at, f"{pair.pair_id} was exposed for {took // MS} ms, {most // MS} are excused, {how}")
 
@@ -344,11 +366,6 @@ class FlatInTime(Checker):
         if isinstance(event, FaultsOff):
             self._set(at, self._settings.flat_ns, "the last fault", spared=False)
 
-    def struck(self, strike: Strike, at: Nanos) -> None:
-        """A fault after the faults' end is the stage's mistake: nothing can be promised then."""
-        if any(not deadline.only_if_spared for deadline in self._deadlines):
-            self.breach(at, f"{strike.fault} struck {strike.subject} although the faults are off")
-
     def journal(self, row: Row, at: Nanos) -> None:
         if row.event_type is EventType.OPERATOR:
             if row.reason == "flatten" and not self._flatten_asked:
@@ -372,7 +389,7 @@ class FlatInTime(Checker):
         for facts in books.live.values():
             if not books.closed.has(facts.attempt.venue):
                 self.breach(at, f"{facts.cl_ord_id} rests at the end of the day, {facts.leaves} may still fill")
-        ours = {order.order_no for order in view.broker_open_orders() if order.answer.rq_name}
+        ours = {order.order_no for order in view.broker_open_orders() if is_ours(order.answer.rq_name)}
         live = {facts.order_no for facts in books.live.values()}
         if ours != live:
             self.breach(at, f"open at the broker: {sorted(ours)}, by its rows: {sorted(live)}")

@@ -8,9 +8,9 @@ from actors.domain.tally import DayTally
 from actors.messages.journal import EventType, Row
 from kiwoom.market import Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import Books
+from supervision.simulation.checkers.books import Books, is_ours
 from supervision.simulation.checkers.orders import ENDS, is_of_order
-from supervision.simulation.evidence import Checker, View
+from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, View
 
 _SHOWN_MAX: Final = 5
 
@@ -105,9 +105,18 @@ class Replay(Checker):
         super().__init__()
         self._books = books
         self.fold = DayFold()
+        self._rows: list[Row] = []
 
     def journal(self, row: Row, at: Nanos) -> None:
+        self._rows.append(row)
         self.fold.take(row)
+
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, JournalTorn):
+            del self._rows[len(self._rows) - len(event.rows) :]
+            self.fold = DayFold()
+            for row in self._rows:
+                self.fold.take(row)
 
     def at_end(self, view: View, at: Nanos) -> None:
         again = DayFold()
@@ -117,7 +126,8 @@ class Replay(Checker):
             if getattr(again, name) != getattr(self.fold, name):
                 words = f"{again.rows} rows read, {self.fold.rows} committed"
                 self.breach(at, f"read again, the journal gives another {name} ({words})")
-        open_there = sorted(order.answer.rq_name for order in view.broker_open_orders() if order.answer.rq_name)
+        names = (order.answer.rq_name for order in view.broker_open_orders())
+        open_there = sorted(name for name in names if is_ours(name))
         if sorted(again.open_orders) != open_there:
             self.breach(at, f"open by the journal: {sorted(again.open_orders)}, at the broker: {open_there}")
         self._compare_shares(again, view, at)

@@ -7,9 +7,9 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, OrderFacts, PairFacts, extra_of
+from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, OrderFacts, PairFacts, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
-from supervision.simulation.evidence import Checker, View
+from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, View
 
 FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT, EventType.ORDER_REFUSED})
@@ -37,6 +37,10 @@ class SentOnce(Checker):
         self._tried: set[str] = set()
         self._called: set[str] = set()
 
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, JournalTorn):
+            self._tried.difference_update(row.cl_ord_id or "" for row in event.rows if row.event_type in ATTEMPTS)
+
     def journal(self, row: Row, at: Nanos) -> None:
         name = row.cl_ord_id or ""
         if name in self._tried:
@@ -44,7 +48,7 @@ class SentOnce(Checker):
         self._tried.add(name)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             return
         if row.rq_name in self._called:
             self.breach(at, f"{row.rq_name} came to the broker a second time, as {row.kind.value}")
@@ -63,7 +67,7 @@ class AttemptFirst(Checker):
         self._books = books
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             return
         facts = self._books.orders.get(row.rq_name)
         if facts is None:
@@ -87,6 +91,19 @@ class OneEnd(Checker):
         super().__init__()
         self._open: dict[str, None] = {}
         self._ended: dict[str, str] = {}
+
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, JournalTorn):
+            for row in reversed(event.rows):
+                self._unlearn(row, row.cl_ord_id or "")
+
+    def _unlearn(self, row: Row, name: str) -> None:
+        if row.event_type is EventType.ORDER_SEND_ATTEMPT:
+            self._open.pop(name, None)
+        elif self._ended.get(name) == _word(row):
+            del self._ended[name]
+            if row.event_type is not EventType.ORDER_REFUSED:
+                self._open[name] = None
 
     def journal(self, row: Row, at: Nanos) -> None:
         name, kind = row.cl_ord_id or "", row.event_type
@@ -123,7 +140,7 @@ class OneEnd(Checker):
             self.breach(at, f"{name} has nothing left and its fill is no end")
 
     def _over(self, row: Row, name: str, at: Nanos) -> None:
-        word = f"{row.event_type.value} {row.reason or ''}".strip()
+        word = _word(row)
         if name in self._ended:
             self.breach(at, f"{name} ends a second time, as {word} after {self._ended[name]}")
             return
@@ -170,6 +187,17 @@ class TrueEnds(Checker):
         self._made: defaultdict[str, dict[tuple[str, str, str], tuple[int, int]]] = defaultdict(dict)
         self._told: defaultdict[str, _Told] = defaultdict(_Told)
 
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, JournalTorn):
+            for row in event.rows:
+                told = self._told[row.cl_ord_id or ""]
+                if row is told.end:
+                    told.end = None
+                if row.event_type in FILLS:
+                    qty, px = told.fills.pop(_key(row), (0, 0))
+                    told.qty -= qty
+                    told.amount -= qty * px
+
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind is LedgerKind.FILL:
             key = (row.venue, row.order_no, row.exec_id)
@@ -187,8 +215,8 @@ class TrueEnds(Checker):
 
     def at_end(self, view: View, at: Nanos) -> None:
         for name in dict.fromkeys((*self._made, *self._told)):
-            if not name:
-                continue  # somebody else's
+            if not is_ours(name) or self._lied(name):
+                continue
             made, told = self._made[name], self._told[name]
             if told.inferred:
                 there = (sum(q for q, _ in made.values()), sum(q * px for q, px in made.values()))
@@ -200,7 +228,7 @@ class TrueEnds(Checker):
     def _filled(self, row: Row, at: Nanos) -> None:
         name, exec_id = row.cl_ord_id or "", row.exec_id or ""
         qty, px, told = row.fill_qty or 0, row.fill_px or 0, self._told[row.cl_ord_id or ""]
-        key = (row.venue or "", row.order_no or "", exec_id)
+        key = _key(row)
         if key in told.fills:
             self.breach(at, f"{name} has the fill {key} twice")
         told.fills[key] = (qty, px)
@@ -208,6 +236,8 @@ class TrueEnds(Checker):
         told.amount += qty * px
         if exec_id.startswith(("QUERY", "CUM")):
             told.inferred = True
+        elif self._lied(name):
+            return
         elif not told.inferred and self._made[name].get(key) != (qty, px):
             self.breach(at, f"{name} is told to have filled {qty} at {px} as {key}, which the broker never made")
         facts = self._books.orders.get(name)
@@ -244,14 +274,18 @@ class TrueEnds(Checker):
         return facts is not None and self._books.lied_about(facts)
 
 
+def _key(row: Row) -> tuple[str, str, str]:
+    return (row.venue or "", row.order_no or "", row.exec_id or "")
+
+
 def _word(row: Row) -> str:
     return f"{row.event_type.value} {row.reason or ''}".strip()
 
 
 @dataclass(slots=True)
 class _Counts:
-    hedges: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    """By generation."""
+    hedges: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """By what stands before the B of their ids: the generation and the rescue."""
     cancels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """By target."""
     queries: int = 0
@@ -261,10 +295,12 @@ class _Counts:
 class Bounded(Checker):
     """No storm: hedges, cancels and doubt queries of a pair are few, and for a reason.
 
-    Hedge orders of one generation <= 2 for each fill that enlarged the imbalance (a post and an IOC), plus
-    max_hedge_attempts for each time it opened, plus one for each -308. Cancels of one order <= cancels_max, plus one
-    for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus four for
-    each of these; and not two about one order within 400 ms.
+    Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
+    for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
+    plus one for each -308. Generations and rescues that hedge <= 1 + 2 for each death since the pair began + 1 for
+    each such fill + 1 after a Flatten. Cancels of one order <= cancels_max, plus one for each strike on its pair and
+    each death since it began. Doubt queries of a pair <= queries_max, plus four for each of these; and not two about
+    one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"
@@ -293,13 +329,15 @@ class Bounded(Checker):
                 pass
 
     def _hedge(self, row: Row, pair: PairFacts, counts: _Counts, at: Nanos) -> None:
-        generation = int(extra_of(row, "generation"))
-        counts.hedges[generation] += 1
+        name = row.cl_ord_id or ""
+        tag = name[len(pair.pair_id) + 1 :].rpartition("B")[0]
+        counts.hedges[tag] += 1
         most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
-        if counts.hedges[generation] > most:
-            self.breach(
-                at, f"{row.cl_ord_id} is hedge {counts.hedges[generation]} of {pair.pair_id}, {most} are enough"
-            )
+        if counts.hedges[tag] > most:
+            self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
+        turns = 1 + 2 * self._books.deaths_since(pair) + pair.openings + self._books.flatten_asked
+        if len(counts.hedges) > turns:
+            self.breach(at, f"{name} is of generation or rescue {len(counts.hedges)} of its pair, {turns} are enough")
 
     def _cancel(self, row: Row, pair: PairFacts, counts: _Counts, at: Nanos) -> None:
         target = str(extra_of(row, "target", row.orig_order_no or ""))
@@ -336,7 +374,7 @@ class RightVenue(Checker):
         self._books = books
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name or not row.orig_order_no:
+        if not is_ours(row.rq_name) or not row.orig_order_no:
             return
         target = self._books.numbers.get((row.orig_order_no, row.symbol))
         if target is None or target.is_cancel:

@@ -13,25 +13,86 @@ _HOUR: Final = 3_600 * SECOND
 _MINUTE: Final = 60 * SECOND
 
 CONSEQUENCES_NS: Final[Mapping[str, int]] = {
+    # an order's number
     "order_lost": 3_500 * MS,  # two queries, each a second after the call, half a second apart, and their answers
     "order_no_late": 800 * MS,  # the answer's patience (250 ms), a query and its two answers
     "order_no_never": 800 * MS,
     "order_no_after_report": 100 * MS,
+    "message_swapped": 0,
+    # its reports
     "report_repeated": 0,
     "report_delayed": 1_200 * MS,  # the end's patience (500 ms), a query, the grace for the missing fill (300 ms)
-    "report_lost": 1_700 * MS,  # the same, and the query is asked again once
+    "report_reordered": 200 * MS,
+    "report_lost": 1_700 * MS,  # as if delayed, and the query is asked again once
+    "ioc_end_other": 1_200 * MS,  # at worst no end is told
+    "clear_says_filled": 1_200 * MS,
+    "clear_unmarked": 1_200 * MS,
+    "fill_split": 200 * MS,
+    # rejections
     "reject_tr": 600 * MS,  # the next rung after the retry's pause; a refused venue is passed over for 400 ms
     "reject_exchange": 600 * MS,
     "overload_spurious": 1_300 * MS,  # sent again when the window has room: it stays counted
+    "clock_jitter_ms": 1_300 * MS,
+    # cancels
     "cancel_rejected": 1_000 * MS,  # cancel_ms, a query, the cancel again
     "cancel_unanswered": 1_200 * MS,
+    "cancel_silent": 1_200 * MS,
     "cancel_slow": 1_000 * MS,
+    "cancel_raced": 700 * MS,
+    # queries: one at a time, so one that fails holds up all others
     "query_lost": 5_500 * MS,  # an answer is waited for 5 s
-    "halt_after_fill": 1_000 * MS,
-    "vi_after_fill": 1_000 * MS,
-    "line_lost": 1_000 * MS,  # beside the time that the line is down
+    "query_late": 500 * MS,
+    "query_overload": 1_500 * MS,
+    "query_failed": 1_000 * MS,
+    "list_lag": 1_200 * MS,  # asked again twice
+    # the market: how long it stops is told by events of its own (TradingHalted, VenueClosed)
+    "touch_gone": 600 * MS,
+    "touch_thin": 600 * MS,
+    "post_hit": 0,
+    "halt_after_fill": 0,
+    "vi_after_fill": 0,
+    "vi_other_after_fill": 0,
+    "nxt_suspended_after_fill": 0,
+    "nxt_closed_after_fill": 0,
+    "limit_after_fill": 1_000 * MS,
+    # the line: how long it is down is counted apart
+    "line_lost": 1_000 * MS,
+    "line_lost_at_fill": 1_000 * MS,
+    "line_cuts_per_hour": 1_000 * MS,
+    "cut_line": 1_000 * MS,
+    # others
+    "foreign_order": 400 * MS,
+    "poison_quote": 0,
+    "message_delayed": 200 * MS,
+    "actor_hung": 500 * MS,
 }
 """By fault: what it may cost beyond its own size, by the machine's timers (SPEC 8, 9). Others: `other_ns`."""
+
+NO_DELAYS: Final = frozenset(
+    {
+        "clock_jitter_ms",
+        "report_repeated",
+        "post_hit",
+        "foreign_order",
+        "halt_after_fill",
+        "vi_after_fill",
+        "vi_other_after_fill",
+        "nxt_suspended_after_fill",
+        "nxt_closed_after_fill",
+        "line_lost",
+        "line_lost_at_fill",
+        "line_cuts_per_hour",
+        "cut_line",
+    }
+)
+"""Faults whose size delays nothing of itself, or is counted by what they do."""
+
+LINE_CUTS: Final = frozenset({"line_lost", "line_lost_at_fill", "line_cuts_per_hour", "cut_line"})
+"""Their size is how long no login works."""
+
+
+def delay_of(fault: str, size_ns: int) -> int:
+    return 0 if fault in NO_DELAYS else size_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +109,8 @@ class Allowances:
     recovery_ns: int = 1_500 * MS
     """After each death of an actor that a live pair needs, beside the time until its successor carries its core."""
     reconcile_max_ns: int = 10 * SECOND
-    """After the start of a machine or a Gateway, or a cut of the line, it counts as down until RECONCILED, at most
-    so long."""
+    """After the start of a machine or a Gateway, or from when a cut line takes logins again, it counts as down until
+    RECONCILED, at most so long."""
     shut_ns: int = 1_000 * MS
     """Each time that one venue of the symbol stops: the order there fails and another is sent elsewhere."""
 
@@ -59,7 +120,7 @@ class Allowances:
 
     def of(self, fault: str, size_ns: int) -> int:
         """What one strike excuses."""
-        return size_ns + self.consequences_ns.get(fault, self.other_ns)
+        return delay_of(fault, size_ns) + self.consequences_ns.get(fault, self.other_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +158,9 @@ class CheckerSettings:
     """Cancels of one order, plus one for each strike on its pair and each death."""
     queries_max: int = 12
     """Doubt queries of one pair, plus four for each strike on it and each death."""
-    lies: frozenset[str] = frozenset({"fill_after_end"})
-    """Faults by which the broker itself reports an end that is none."""
+    lies: frozenset[str] = frozenset({"phantom_report"})
+    """Faults by which the broker itself tells of a fill or an end that never was. What then follows is excused where it
+    is about that order only; MONEY, REPLAY and PAIR ENDS hold it against the day all the same."""
     allowances: Allowances = field(default_factory=Allowances)
 
     def __post_init__(self) -> None:

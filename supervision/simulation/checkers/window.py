@@ -7,8 +7,8 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, SECOND, Nanos, time_of_day
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, PairFacts, extra_of, reached_the_cap
-from supervision.simulation.checkers.settings import CheckerSettings
+from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, PairFacts, extra_of, is_ours, reached_the_cap
+from supervision.simulation.checkers.settings import CheckerSettings, delay_of
 from supervision.simulation.evidence import (
     ActorDied,
     ActorStarted,
@@ -47,7 +47,7 @@ class Window(Checker):
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         limit = self._settings.limit
-        if row.rq_name and reached_the_cap(row) and self._books.call_count > limit:
+        if is_ours(row.rq_name) and reached_the_cap(row) and self._books.call_count > limit:
             self.breach(at, f"{row.rq_name} ({row.kind.value}) is one more than {limit} calls within a second")
 
 
@@ -125,10 +125,10 @@ class TimesOfDay(Checker):
 
     def struck(self, strike: Strike, at: Nanos) -> None:
         if not self._books.knows(strike.subject):
-            self._late_ns = max(self._late_ns, self._settings.signal_ns + 2 * strike.size_ns)
+            self._late_ns = max(self._late_ns, self._settings.signal_ns + 2 * delay_of(strike.fault, strike.size_ns))
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if not row.rq_name:
+        if not is_ours(row.rq_name):
             return
         settings, moment, off = self._settings, time_of_day(row.ts), self._off_max
         if row.rq_name.endswith(ENTRY_ENDING):
@@ -213,10 +213,13 @@ class Priority(Checker):
         self._waiting: dict[str, _Waiting] = {}
         # (its stamp, its pair) of the last entries: those of the longest excusable wait are enough.
         self._entries: deque[tuple[int, str]] = deque(maxlen=256)
+        # The host's monotonic clock begins anew with a reboot: true time less its stamps.
+        self._boot_ns = 0
 
     def machine(self, event: MachineEvent, at: Nanos) -> None:
         if isinstance(event, MachineKilled):
             self._waiting.clear()
+            self._entries.clear()
 
     def journal(self, row: Row, at: Nanos) -> None:
         pair_id = row.pair_id or ""
@@ -249,6 +252,7 @@ class Priority(Checker):
                 return
 
     def _tried(self, row: Row, pair_id: str, at: int) -> None:
+        self._boot_ns = at - row.ts_mono  # committed at once
         if row.leg == "A" and row.event_type is EventType.ORDER_SEND_ATTEMPT:
             self._entries.append((row.ts_mono, pair_id))
             return
@@ -282,4 +286,5 @@ class Priority(Checker):
             self.breach(at, text)
 
     def _sums(self, at: int) -> tuple[int, int]:
-        return self._books.calls.full_ns(at), self._books.down.total(at)
+        """Up to `at` by the host's clock."""
+        return self._books.calls.full_ns(at + self._boot_ns), self._books.down.total(at + self._boot_ns)

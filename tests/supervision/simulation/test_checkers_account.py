@@ -10,7 +10,7 @@ from tests.support.witnessed_day import SYMBOL, Day
 
 
 def foreign(day: Day, kind: LedgerKind, number: str = "0088888", **columns: Any) -> Day:
-    return day.ledger(kind, order_no=number, venue="KRX", symbol=SYMBOL, **columns)
+    return day.ledger(kind, rq_name="HTS", order_no=number, venue="KRX", symbol=SYMBOL, **columns)
 
 
 # --- COVERED ----------------------------------------------------------------------------------------------------------

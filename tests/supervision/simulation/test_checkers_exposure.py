@@ -59,7 +59,7 @@ def test_a_rescue_without_an_end_is_found() -> None:
 
 
 def test_a_late_fill_and_its_rescue_add_up() -> None:
-    day = Day().sends("p-1-A1", "SELL", "NXT", price=70_500).struck("fill_after_end", "p-1-A1")
+    day = Day().sends("p-1-A1", "SELL", "NXT", price=70_500).struck("phantom_report", "p-1-A1")
     day.canceled("p-1-A1", made=False).state("p-1", "ENTRY_MISSED").at(700).fills("p-1-A1", px=70_500, reason="LATE")
     day.state("p-1", "RESCUE", child=1).manage("p-1").sends("p-1-R1B1", "BUY", "KRX", hoga="10").fills("p-1-R1B1")
     assert day.done("p-1", child=1).abandon("p-1").ends() == [], day.panel.breaches()
@@ -147,11 +147,14 @@ def test_a_listing_ends_the_time_and_must_come_within_it() -> None:
     [
         ("report_delayed", "p-1-A1", 700, 1_900),
         ("report_delayed", "0000001", 700, 1_900),
-        ("halt_after_fill", SYMBOL, 3_000, 4_000),
+        ("limit_after_fill", SYMBOL, 3_000, 4_000),
+        ("halt_after_fill", SYMBOL, 3_000, 0),  # its time is told by an event of its own
+        ("post_hit", "p-1-A1", 700, 0),
+        ("some_new_fault", "p-1-A1", 10, 2_010),
         ("cancel_unanswered", "p-1-A1", 0, 1_200),
-        ("message_delayed", "router", 50, 2_050),
+        ("message_delayed", "router", 50, 250),
         ("report_delayed", "p-0-A1", 700, 0),  # another pair's
-        ("halt_after_fill", "000660", 3_000, 0),  # another symbol
+        ("limit_after_fill", "000660", 3_000, 0),  # another symbol
     ],
 )
 def test_a_strike_excuses_its_size_and_its_consequence(fault: str, subject: str, size_ms: int, excused_ms: int) -> None:
@@ -193,6 +196,10 @@ def test_a_machine_is_down_until_it_has_reconciled() -> None:
 def test_a_line_that_stays_down_excuses_ten_seconds_at_most() -> None:
     assert hedged(Day().open_pair().machine(LineCut()), 12_500).broken() == []
     assert hedged(Day().open_pair().machine(LineCut()), 12_600).broken() == ["UNHEDGED TIME"]
+    cut = Day().open_pair().struck("line_lost", "x", 2_000).machine(LineCut())
+    assert hedged(cut, 15_500).broken() == []
+    cut = Day().open_pair().struck("line_lost", "x", 2_000).machine(LineCut())
+    assert hedged(cut, 15_600).broken() == ["UNHEDGED TIME"]
 
 
 def test_a_full_window_is_excused_while_it_is_full() -> None:
@@ -263,10 +270,10 @@ def test_a_hedge_that_is_left_when_all_is_flat_is_found() -> None:
 
 
 def test_a_lie_of_the_broker_excuses_what_it_made_too_many() -> None:
-    day = Day().open_pair().sends("p-1-B1", "BUY", "KRX").struck("fill_after_end", "p-1-B1")
+    day = Day().open_pair().sends("p-1-B1", "BUY", "KRX").struck("phantom_report", "p-1-B1")
     day.canceled("p-1-B1", "BY_US", made=False).sends("p-1-B2", "BUY", "NXT", hoga="10")
     assert day.broken() == ["NO DOUBLE HEDGE"]
-    day = Day().open_pair().sends("p-1-B1", "BUY", "KRX").struck("fill_after_end", "p-1-B1")
+    day = Day().open_pair().sends("p-1-B1", "BUY", "KRX").struck("phantom_report", "p-1-B1")
     day.canceled("p-1-B1", "BY_US", made=False).fills("p-1-B1", reason="LATE").sends("p-1-B2", "BUY", "NXT", hoga="10")
     assert "NO DOUBLE HEDGE" not in day.broken()
 
@@ -308,7 +315,7 @@ def test_what_the_market_keeps_open_waits_until_it_trades_again() -> None:
 
 
 def test_a_late_fill_of_an_old_pair_must_be_closed_too() -> None:
-    day = Day().sends("p-1-A1", "SELL", "NXT", price=70_500).struck("fill_after_end", "p-1-A1")
+    day = Day().sends("p-1-A1", "SELL", "NXT", price=70_500).struck("phantom_report", "p-1-A1")
     day.canceled("p-1-A1", made=False).machine(FaultsOff()).at(100).fills("p-1-A1", px=70_500, reason="LATE")
     assert flat_words(day.at(5_500)) == []
     assert flat_words(day.at(7_000)) != []
@@ -323,10 +330,6 @@ def test_the_reserve_is_unspent_at_the_deadline() -> None:
 
     assert calls_before_the_deadline(3) == []
     assert "4 calls" in calls_before_the_deadline(4)[0]
-
-
-def test_a_fault_after_the_faults_end_is_the_stages_mistake() -> None:
-    assert flat_words(Day().machine(FaultsOff()).struck("report_lost", SYMBOL)) != []
 
 
 def test_flatten_has_two_seconds_for_pairs_on_which_nothing_was_imposed() -> None:

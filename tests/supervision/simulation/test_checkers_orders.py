@@ -5,6 +5,7 @@ import pytest
 from actors.messages.journal import EventType
 from kiwoom.simulated.ledger import LedgerKind
 from supervision.simulation.checkers import CheckerSettings
+from supervision.simulation.evidence import ActorDied
 from tests.support.witnessed_day import SYMBOL, Day
 
 
@@ -80,7 +81,7 @@ def test_a_refusal_of_what_was_tried_is_found() -> None:
 
 def test_a_fill_after_the_end_must_say_that_it_is_late() -> None:
     def lied_to() -> Day:
-        day = entry_and_post(qty=2).struck("fill_after_end", "p-1-B1")
+        day = entry_and_post(qty=2).struck("phantom_report", "p-1-B1")
         day.canceled("p-1-B1", "BY_US", made=False)
         return day
 
@@ -176,9 +177,13 @@ def test_what_met_an_overload_may_be_sent_again() -> None:
     assert "BOUNDED" not in rejected_hedges(12, LedgerKind.OVERLOAD).broken()
 
 
-def test_each_generation_of_a_pair_has_its_own_count() -> None:
-    day = rejected_hedges(7).at(3_000).tries("p-1-G1B1", "BUY", "KRX", generation=1)
-    assert "BOUNDED" not in day.broken()
+def test_each_generation_of_a_pair_has_its_own_count_and_each_needs_a_death() -> None:
+    day = rejected_hedges(7).at(3_000).machine(ActorDied("pair_manager", 0))
+    for generation in (1, 2):
+        assert "BOUNDED" not in day.tries(f"p-1-G{generation}B1", "BUY", "KRX").broken()
+    for generation in (3, 4, 5):
+        day.tries(f"p-1-G{generation}B1", "BUY", "KRX")
+    assert "BOUNDED" in day.broken()
 
 
 def test_a_storm_of_cancels_is_found() -> None:
@@ -224,7 +229,7 @@ def test_a_cancel_must_have_the_type_of_its_orders_venue(
 
 def test_a_cancel_of_what_is_not_ours_is_found() -> None:
     day = entry_and_post().ledger(
-        LedgerKind.ORDER, order_no="0077777", venue="KRX", symbol=SYMBOL, side="BUY", qty=5, price=60_000
+        LedgerKind.ORDER, rq_name="HTS", order_no="0077777", venue="KRX", symbol=SYMBOL, side="BUY", qty=5, price=60_000
     )
     assert day.broken() == []
     assert {"RIGHT VENUE", "FOREIGN"} <= set(day.cancels("p-1-C1", "p-1-B1", orig_order_no="0077777").broken())
