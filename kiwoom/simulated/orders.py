@@ -64,7 +64,7 @@ class Answer:
     never: bool = False
 
 
-HTS_RQ_NAME: Final = "HTS"
+HTS_RQ_NAME: Final = ""
 """What stands for the rq_name of an order that the trader placed by hand; it never reaches the control."""
 
 

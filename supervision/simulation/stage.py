@@ -210,8 +210,6 @@ class Stage:
 
     def kill(self, cell: Cell) -> None:
         """SIGKILL: it does nothing more; its parent is told."""
-        if not cell.alive:
-            return
         self._end(cell)
 
     def kill_number(self, number: int) -> None:
@@ -312,6 +310,8 @@ class Stage:
             raise Killed
 
     def _end(self, cell: Cell) -> None:
+        if not cell.alive:
+            return  # what killed it had ended it already
         cell.alive = False
         del self._cells[cell.address]
         for ending in cell.on_end:
