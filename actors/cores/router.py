@@ -637,12 +637,8 @@ class RouterCore:
         more itself, but what it holds for running and the journal for ended, it asks after."""
         if self._early is None:
             ended = {(pair_id, child) for pair_id, child, _ in before.ended}
-            return [
-                effect
-                for pair in self._live.values()
-                if pair.stage is Stage.RUNNING and (pair.plan.pair_id, pair.child) in ended
-                for effect in self._check(pair)
-            ]
+            running = [pair for pair in self._live.values() if pair.stage is Stage.RUNNING]
+            return [self._check(pair) for pair in running if (pair.plan.pair_id, pair.child) in ended]
         effects: list[Effect] = []
         for pair_id, child, symbol in before.ended:
             self._known.end(pair_id, child, symbol)
@@ -652,6 +648,8 @@ class RouterCore:
             self._claim(plan.pair_id, plan)
             self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id, child, restored=True)
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
+            # Its end may have been told to the predecessor alone, a moment before the journal had it.
+            effects.append(self._check(self._live[plan.pair_id]))
         for pair_id, generation in before.generations:
             self._known.restored(pair_id, generation)
         for symbols, cause in (
@@ -675,14 +673,15 @@ class RouterCore:
     def _check_slot(self, slot: int) -> list[Effect]:
         """The slot's manager is new. The Gateway gave it the pair of which orders were sent; there may be none."""
         pairs = [pair for pair in self._live.values() if pair.stage is Stage.RUNNING and pair.plan.slot == slot]
-        return [effect for pair in pairs for effect in self._check(pair)]
-
-    def _check(self, pair: LivePair) -> list[Effect]:
-        pair.checked = True
-        effects: list[Effect] = [Send(Role.PAIR_MANAGER, CheckPair(pair.plan, pair.child), pair.plan.slot)]
+        effects: list[Effect] = [self._check(pair) for pair in pairs]
         if self._flattening:
-            effects.append(Send(Role.PAIR_MANAGER, FlattenPair(pair.plan.pair_id), pair.plan.slot))
+            effects += [Send(Role.PAIR_MANAGER, FlattenPair(pair.plan.pair_id), slot) for pair in pairs]
         return effects
+
+    def _check(self, pair: LivePair) -> Send:
+        """A manager that goes on with the pair says nothing, one that has ended it says so again."""
+        pair.checked = True
+        return Send(Role.PAIR_MANAGER, CheckPair(pair.plan, pair.child), pair.plan.slot)
 
     def _tell_again(self, successor: ResendState) -> list[Effect]:
         running = [pair for pair in self._live.values() if pair.stage is Stage.RUNNING]

@@ -160,6 +160,22 @@ def test_the_engine_hears_what_stands_and_the_journal_nothing_twice() -> None:
     playbook.records()
 
 
+def test_a_pair_whose_end_died_with_its_router_is_asked_for_and_booked() -> None:
+    plan = started(ready())
+    playbook = successor().hears(trading()).hears(ALL_UP).hears(restored(plan))
+    assert sent_to(playbook, Role.PAIR_MANAGER) == [CheckPair(plan)]
+    playbook.hears(account()).hears(ended()).take_sends()
+    assert (playbook.core._live, playbook.core._books.net_won) == ({}, 339)
+
+
+def test_a_restored_rescue_that_no_manager_has_makes_way_for_the_fill_told_again() -> None:
+    plan = started(ready())
+    playbook = successor().hears(restored(plan, ended=(("p1", 0, SAMSUNG),))).hears(late_fill())
+    assert sent_to(playbook, Role.PAIR_MANAGER) == [CheckPair(plan, child=1)]
+    (start,) = sent_to(playbook.hears(ended(state=PairState.ENTRY_MISSED, child=1)), Role.PAIR_MANAGER)
+    assert (start.late, start.rescue_no) == (late_fill().fill, 2)
+
+
 EARLY: list[tuple[str, list[object], bool]] = [
     ("an end that the journal had not yet", [ended()], False),
     ("an end that it had", [ended("p0", child=0)], True),
@@ -195,8 +211,8 @@ def test_a_flatten_repeated_to_a_successor_reaches_what_it_takes_over(flatten_fi
     for message in (flatten, before) if flatten_first else (before, flatten):
         playbook.hears(message)
     told = sent_to(playbook, Role.PAIR_MANAGER)
-    assert told[0] == FlattenPair("p1")
-    assert (told[1].late.side, told[1].late.fill_qty, told[1].plan.slot) == (Side.SELL, 1, 1)
+    assert [type(message) for message in told] == [CheckPair, FlattenPair, StartRescue]
+    assert (told[2].late.side, told[2].late.fill_qty, told[2].plan.slot) == (Side.SELL, 1, 1)
     playbook.hears(trading()).hears(ALL_UP).hears(account()).take_sends()
     assert refused(playbook, signal("p9", "051910")).reason == "SESSION_OFF"
 
