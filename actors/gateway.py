@@ -4,7 +4,7 @@ Beside its core this shell has the control's thread (kiwoom.control_thread), the
 from the thread to the shards as bytes without touching the core.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from actors.cores.gateway import GatewayCore, GatewaySettings
 from actors.effects import Call, Effects, Record, Role, Send
 from actors.journal import Journal
-from actors.messages.journal import Row, RowsPosted, RowsWritten
+from actors.messages.journal import Row, RowsWritten
 from actors.messages.market_data import FeedEnded, QuoteBatch
 from actors.messages.session import ConnectBroker
 from actors.messages.supervision import ResendState
@@ -49,6 +49,7 @@ class JournalFile(Protocol):
 
     last_seq: int
 
+    def rows(self) -> Iterator[Row]: ...
     def append(self, row: Row, actor: str) -> int: ...
     def commit(self) -> None: ...
     def close(self) -> None: ...
@@ -90,7 +91,8 @@ class Gateway(Shell):
         self._unreported: list[Row] = []
         self._report_at: Nanos | None = None
         self._control = self.open_control(settings)
-        return GatewayCore(replace(settings.core, run_tag=self.own_tag(settings.core.run_tag)))
+        core = replace(settings.core, run_tag=self.own_tag(settings.core.run_tag))
+        return GatewayCore(core, self._journal.rows(), self.clock.now())
 
     def enlisted(self) -> None:
         self._control.start()
@@ -103,8 +105,6 @@ class Gateway(Shell):
         return [self._control.wake_fd()]
 
     def decide(self, message: object) -> Effects:
-        if isinstance(message, RowsPosted):
-            return tuple(Record(row) for row in message.rows)
         effects = super().decide(message)
         if isinstance(message, ResendState) and message.name == Role.MARKET_DATA.value:
             last = QuoteBatch(self._control.last_quotes(message.index))

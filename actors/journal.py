@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from actors.messages.journal import EventType, Row
+from actors.messages.journal import ABSORBED, EventType, Row
 from kiwoom.market import SECOND, Nanos, WallNanos
 
 CHECKPOINT_PAGES: Final = 8_000
@@ -58,6 +58,32 @@ COLUMNS: Final = (
 
 _INTEGERS: Final = frozenset({"ts_mono_ns", "qty", "price", "leaves_qty", "fill_qty", "fill_px", "order_type"})
 
+RECALLED: Final = (
+    EventType.SESSION,
+    EventType.ORDER_SEND_ATTEMPT,
+    EventType.CANCEL_SEND_ATTEMPT,
+    EventType.ORDER_ACK,
+    EventType.ORDER_TIMEOUT,
+    EventType.ORDER_ACCEPTED,
+    EventType.TRADE_PARTIAL,
+    EventType.TRADE_FILL,
+    EventType.CANCELED,
+    EventType.CANCEL_REJECT,
+    EventType.CANCEL_STUCK,
+    EventType.ORDER_REJECT,
+    EventType.ORDER_REFUSED,
+    EventType.PAIR_STATE,
+    EventType.PAIR_ASSIGNED,
+    EventType.PAIR_RESTORED,
+    EventType.PAIRED_DONE,
+    EventType.UNHEDGED,
+    EventType.FLATTENED,
+    EventType.SYMBOL_FROZEN,
+    EventType.RECONCILED,
+    EventType.OPERATOR,
+)
+"""What a Gateway that is started again reads; most rows of a day are signals, quotes' doings and words for people."""
+
 _PLAIN: Final = tuple(
     field.name for field in fields(Row) if field.name not in {"event_type", "ts_wall", "ts_mono", "fids", "extra"}
 )
@@ -88,6 +114,20 @@ class Journal:
         self._insert = f"INSERT INTO events ({', '.join(COLUMNS[1:])}) VALUES ({', '.join('?' for _ in COLUMNS[1:])})"
         self._open = False
         self.last_seq: int = self._db.execute("SELECT COALESCE(MAX(seq), 0) FROM events").fetchone()[0]
+
+    def rows(self) -> Iterator[Row]:
+        """The RECALLED rows in order, and the words by which a fill known before was absorbed. Without their `fids`."""
+        wanted = ", ".join(f"'{event_type.value}'" for event_type in RECALLED)
+        columns = ("ts", "ts_mono_ns", "event_type", "extra", *_PLAIN)
+        query = f"SELECT {', '.join(columns)} FROM events WHERE event_type IN ({wanted}) OR reason = ? ORDER BY seq"
+        for ts, ts_mono, event_type, extra, *plain in self._db.execute(query, (ABSORBED,)):
+            yield Row(
+                EventType(event_type),
+                Nanos(ts_mono),
+                WallNanos(wall_of_iso(ts)),
+                extra=tuple(json.loads(extra).items()) if extra else (),
+                **dict(zip(_PLAIN, plain, strict=True)),
+            )
 
     def append(self, row: Row, actor: str) -> int:
         """Write `row` as by `actor` (unless it names one) into the open transaction; its seq."""

@@ -1,5 +1,7 @@
 """SessionState: may we trade now, and why?"""
 
+from dataclasses import replace
+
 from actors.cores.session_state import SessionSettings, SessionStateCore
 from actors.effects import Role
 from actors.shell import Shell
@@ -9,4 +11,4 @@ class SessionState(Shell):
     role = Role.SESSION_STATE
 
     def make_core(self, settings: SessionSettings) -> SessionStateCore:
-        return SessionStateCore(settings)
+        return SessionStateCore(replace(settings, is_successor=self.incarnation > 1))

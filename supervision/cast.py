@@ -255,6 +255,7 @@ def _gateway(loaded: LoadedConfig, symbols: SymbolMap, identity: RunIdentity) ->
         guard=VenueHours(guard_start, guard_end),
         venue_hours=(KRX_HOURS, VenueHours(nxt_start, nxt_end)),
         run_tag=identity.run_tag,
+        pair_slots=_slots(config),
         orders_max=config.orders_per_sec,
         reserve=config.kiwoom.rate_limits.reserve_order_tokens,
         queries_max=config.kiwoom.rate_limits.queries_per_sec,

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from actors.clock import HostClock
 from actors.domain.tally import DayTally
+from actors.effects import Role
 from actors.journal import iso_kst, read_events, row_of
 from actors.messages.supervision import MachineStatus
 from config.reader import LoadedConfig
@@ -101,17 +102,22 @@ def _exit_code(ending: Ending, day: DayTally, findings: tuple[Finding, ...]) -> 
 
 def _quotes(ending: Ending) -> dict[str, Any]:
     """Published by the broker against received by the shards, per venue; lost is what went missing in between,
-    None if the machine ended before the shards had counted to the end."""
+    None if that is not known: the machine ended before the shards had counted to the end, or one of them was started
+    again (what it had not reported is not counted, what it was sent again is counted twice)."""
     figures = ending.last.figures if ending.last is not None else None
     received, duplicate = (figures.quotes, figures.duplicates) if figures is not None else ((0, 0), (0, 0))
+    restarted = ending.last is not None and any(
+        actor.restarts for actor in ending.last.actors if actor.name == Role.MARKET_DATA.value
+    )
     published = ending.broker_summary.get("published", {})
     total = sum(published.values())
+    counted = figures is not None and figures.final and not restarted
     return {
         "published": published,
         "received": {"KRX": received[0], "NXT": received[1]},
         "duplicate": {"KRX": duplicate[0], "NXT": duplicate[1]},
         "batches": figures.quote_batches if figures is not None else 0,
-        "lost": total - sum(received) - sum(duplicate) if figures is not None and figures.final else None,
+        "lost": total - sum(received) - sum(duplicate) if counted else None,
     }
 
 
@@ -153,7 +159,7 @@ def print_results(results: Results) -> None:
         lines.append((words, figures))
     quotes = results.quotes
     counts = [sum(quotes[name].values()) for name in ("published", "received", "duplicate")]
-    lost = "not counted to the end" if quotes["lost"] is None else f"{quotes['lost']} lost"
+    lost = "not known how many" if quotes["lost"] is None else f"{quotes['lost']} lost"
     lines.append(("quotes", f"{counts[0]:,} published = {counts[1]:,} new + {counts[2]:,} repeated + {lost}"))
     for name, words in lines:
         out.print(f"{name:<14}  {words}", soft_wrap=True)

@@ -41,11 +41,15 @@ class Exit(IntEnum):
     """Exit codes of the command line (CONTRACTS)."""
 
     FLAT = 0
+    BROKEN = 1
+    """`arb simulate`: a promise was broken, or too little of the pair table was tried."""
     BAD_INPUT = 2
     NOT_FLAT = 3
     SAFE_STATE = 4
     COULD_NOT_START = 5
     NONE_RUNNING = 6
+    INTERRUPTED = 130
+    """`arb simulate`: Ctrl-C, after what was known by then was printed."""
 
 
 class InputError(Exception):

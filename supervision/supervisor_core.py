@@ -24,7 +24,7 @@ from actors.messages.supervision import (
     Shutdown,
 )
 from actors.messages.telemetry import MachineFigures
-from kiwoom.market import SECOND, Nanos, Now
+from kiwoom.market import SECOND, Nanos, Now, midnight
 from supervision.child import ChildSpec, SupervisionSettings
 from supervision.restart import may_restart
 
@@ -32,6 +32,12 @@ Key = tuple[str, int]
 
 START_GRACE_NS = 30 * SECOND
 """A child that has not answered its first enlistment by then counts as hung (a spawned process imports first)."""
+
+TELLERS = (Role.GATEWAY, Role.ROUTER, Role.THROTTLER, Role.SPREAD_ENGINE, Role.PAIR_MANAGER)
+"""Who has something to tell a successor, or something of its predecessor's to forget. The others hear from these."""
+
+ON_TRADING = (Command.ARM, Command.DISARM, Command.STOP, Command.FLATTEN)
+ON_FEEDS = (Command.REGISTER_FEEDS, Command.UNREGISTER_FEEDS)
 
 ORPHANED_FLAT_NS = 10 * SECOND
 """How long a machine whose launcher died may take to become flat before it stops all the same."""
@@ -130,11 +136,16 @@ class SupervisorCore:
         self._orphaned_at: Nanos | None = None
         self._stop_asked_at: Nanos | None = None
         self._open_pairs: int | None = None
+        self._day = 0
+        """Seoul's midnight before the last wish on trading, or before the start."""
+        self._trading_wish: Command | None = None
+        self._feeds_wish: Command | None = None
 
     # --- the life of the machine ------------------------------------------------------------------------------------
 
     def start(self, now: Now) -> tuple[Order, ...]:
         self._next_ping = Nanos(now.mono + self._settings.heartbeat_ns)
+        self._day = midnight(now.wall)
         return tuple(order for child in self._children.values() for order in self._start(child, now))
 
     def handle(self, message: Heard, now: Now) -> tuple[Order, ...]:
@@ -230,13 +241,35 @@ class SupervisorCore:
         child.up, child.pid, child.heard_at = True, message.pid, now.mono
         if self._stage is Stage.STARTING and all(each.up for each in self._children.values()):
             self._stage = Stage.RUNNING
-        return (*self._give_back(child), *self._tell_who_is_down())
+        return (*self._give_back(child, now), *self._tell_who_is_down())
 
-    def _give_back(self, child: Child) -> tuple[Order, ...]:
-        """A successor knows nothing: the Gateway tells it what it must know of venues, limits and quotes."""
-        if child.incarnation == 1 or child.spec.role is Role.GATEWAY:
+    def _give_back(self, child: Child, now: Now) -> tuple[Order, ...]:
+        """A successor knows nothing: the operator's last wish first, then whatever the others have to tell it.
+
+        What is told before the word on who is up is heard before it: nobody arms in between.
+        """
+        if child.incarnation == 1:
             return ()
-        return (TellChild((Role.GATEWAY.value, 0), ResendState(*child.spec.key)),)
+        told = ResendState(*child.spec.key)
+        return (
+            *(TellChild(child.spec.key, wish) for wish in self._wishes(child.spec.role, now)),
+            *(
+                TellChild(other.spec.key, told)
+                for role in TELLERS
+                for other in self._children.values()
+                if other is not child and other.spec.role is role and other.running
+            ),
+        )
+
+    def _wishes(self, role: Role, now: Now) -> tuple[OperatorCommand, ...]:
+        """What a successor of `role` must wish as its predecessor did. An Arm is of its day."""
+        if role not in (Role.SESSION_STATE, Role.ROUTER):
+            return ()
+        trading = self._trading_wish
+        if trading in (None, Command.ARM) and midnight(now.wall) != self._day:
+            trading = Command.DISARM
+        wishes = (trading, self._feeds_wish if role is Role.SESSION_STATE else None)
+        return tuple(OperatorCommand(wish, repeated=True) for wish in wishes if wish is not None)
 
     def _on_failed(self, message: ActorFailed, now: Now) -> tuple[Order, ...]:
         """It will exit; its exit is what restarts it. Keep what it said."""
@@ -287,6 +320,13 @@ class SupervisorCore:
     def _operate(self, command: OperatorCommand, now: Now) -> tuple[Order, ...]:
         if self._stage is Stage.SAFE and command.command is Command.ARM:
             return ()
+        if command.command in ON_FEEDS:
+            self._feeds_wish = command.command
+        elif command.command in ON_TRADING and not (
+            self._stage is Stage.SAFE and self._trading_wish is Command.FLATTEN
+        ):
+            # The Flatten of safe state stands, whatever is pressed after it.
+            self._trading_wish, self._day = command.command, midnight(now.wall)
         told = tuple(
             TellChild(key, command)
             for key in ((Role.SESSION_STATE.value, 0), (Role.ROUTER.value, 0))

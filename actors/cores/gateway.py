@@ -5,9 +5,14 @@ pair, to the Router (claims, account), to SessionState (line, session), to the s
 orders) and to the Throttler (what the broker has counted). The parts are in `actors.domain`; this file only deals out
 what comes. A `Record` always precedes the `Call` that it announces.
 
+It is also the machine's memory. Every row passes through it, its own and those of the other actors, and with the
+journal of the day a Gateway that was started again knows the orders and the pairs; it gives back to a restarted part
+what that part must know (`actors.domain.recovery`).
+
 Limits: one account, one line, cash orders only; quotes do not come through here (the shell passes them on packed).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
@@ -17,20 +22,22 @@ from actors.domain.doubt_desk import DoubtDesk, DoubtKey
 from actors.domain.enquiries import Enquiries, Enquiry, EnquiryDone
 from actors.domain.feeds import Feeds, FeedState
 from actors.domain.holdings import Holdings
-from actors.domain.order import KnownOrder, restored
 from actors.domain.order_commands import Desk, OrderCommands
 from actors.domain.order_flow import OrderFlow
+from actors.domain.order_recall import OrderRecall, in_our_time
 from actors.domain.order_reports import OrderPatience, OrderReports
 from actors.domain.order_rows import plain_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
+from actors.domain.pair_memory import PairMemory
+from actors.domain.recovery import Recovery
 from actors.domain.routes import PairRoutes
 from actors.domain.send_guard import HoldQueue, SendGuard
 from actors.domain.symbol_map import SymbolMap
 from actors.domain.trading_hours import TradingHours, VenueHours
 from actors.domain.window import SlidingWindow
 from actors.effects import Effects, Role
-from actors.messages.journal import EventType
+from actors.messages.journal import EventType, Row, RowsPosted
 from actors.messages.market_data import LimitsKnown, SymbolHalted, VenueOpen
 from actors.messages.orders import CancelOrder, PlaceOrder, QueryOrder
 from actors.messages.pairs import AccountSnapshot, PairAssigned, PositionChanged
@@ -44,7 +51,7 @@ from actors.messages.session import (
     VenueAlive,
 )
 from actors.messages.supervision import ResendState
-from actors.messages.throttle import QueryGranted
+from actors.messages.throttle import QueryGranted, RecentSends
 from kiwoom.control import (
     AccountWindowClosed,
     BalanceReport,
@@ -64,13 +71,14 @@ from kiwoom.control import (
     TrCalled,
     ViChanged,
 )
-from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, WallNanos
+from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, WallNanos, midnight
 
 GatewayMessage = (
     PlaceOrder
     | CancelOrder
     | QueryOrder
     | PairAssigned
+    | RowsPosted
     | TradingState
     | ConnectBroker
     | RegisterFeeds
@@ -110,6 +118,8 @@ class GatewaySettings:
     """Continuous trading of KRX and NXT, ns since midnight."""
     run_tag: str
     """Begins the rqname of every query, so that two runs of a day cannot be confused."""
+    pair_slots: int = 0
+    """How many PairManagers stand ready."""
     orders_max: int = 5
     reserve: int = 2
     """Of `orders_max`, the slots that an entry must leave free when it is sent (SPEC 6)."""
@@ -132,6 +142,7 @@ class GatewaySettings:
         assert self.query_screens
         assert self.order_screens
         assert self.heartbeat_symbols
+        assert self.pair_slots >= 0
         assert 1 <= self.orders_max <= 5
         assert 1 <= self.queries_max <= 5
         assert min(self.window_ns, self.ack_ns, self.accept_ns, self.cancel_ns) > 0
@@ -141,16 +152,19 @@ class GatewaySettings:
 
 
 _STARTING: Final = "not connected yet"
+_AT_THE_START: Final = Now(Nanos(0), WallNanos(0))
 
 
 class GatewayCore:
-    """`known`: our orders of earlier today, from the journal, after a restart."""
+    """`journal`: the rows of the day so far, oldest first, if it is not the first Gateway of the day; then `started` is
+    the time now."""
 
-    def __init__(self, settings: GatewaySettings, known: tuple[KnownOrder, ...] = ()) -> None:
+    def __init__(self, settings: GatewaySettings, journal: Iterable[Row] = (), started: Now = _AT_THE_START) -> None:
         self._settings = settings
         self._entries = {entry.symbol: entry for entry in settings.symbols.entries}
         span = Nanos(settings.window_ns + settings.margin_ns)
-        self._out = Outbox()
+        self._memory = PairMemory()
+        self._out = Outbox(observe=self._memory.take)
         self._external: dict[str, None] = {}
         self._desk = Desk("", _STARTING, settings.mode is Mode.OBSERVE, settings.order_screens, {}, {})
         self._orders = OwnOrders(settings.early_reports_max)
@@ -169,6 +183,7 @@ class GatewayCore:
             hours=self._hours,
             guard=self._guard,
             queue=HoldQueue(settings.held_max),
+            memory=self._memory,
             symbols=self._entries,
         )
         patience = OrderPatience(settings.ack_ns, settings.accept_ns, settings.cancel_ns)
@@ -186,10 +201,25 @@ class GatewayCore:
         )
         self._boot = Boot(_boot_settings(settings), settings.symbols, self._out, self._desk)
         self._feeds = Feeds(settings.symbols, self._out)
+        self._recovery = Recovery(
+            out=self._out,
+            orders=self._orders,
+            flow=self._flow,
+            commands=self._commands,
+            routes=self._routes,
+            memory=self._memory,
+            symbols=self._entries,
+            slots=settings.pair_slots,
+        )
         self._shown_open: dict[Venue, bool] = {}
         self._hours_change: Nanos | None = None
-        for order in known:
-            self._remember(order)
+        self._signals: dict[str, SessionSignalSeen] = {}
+        """The last of each code, in order of time."""
+        self._reconciled = False
+        """The boot has come to its end once: what we know is what the broker knows."""
+        self._owed: dict[ResendState, None] = {}
+        """Asked for before that. At most one per actor."""
+        self._has_past = self._recall(journal, started)
 
     # --- the three methods of a core ----------------------------------------------------------------------------------
 
@@ -202,7 +232,11 @@ class GatewayCore:
             case QueryOrder():
                 self._ask(self._doubts.query(message, now))
             case PairAssigned():
-                self._routes.assign(message.pair_id, message.slot)
+                self._recovery.assigned(message, now)
+            case RowsPosted():
+                for row in message.rows:
+                    if not self._memory.is_repeat(row):
+                        self._out.record(row)
             case TradingState():
                 self._hours.heard(message)
             case ConnectBroker():
@@ -269,8 +303,9 @@ class GatewayCore:
             case BalanceReport():
                 self._balance(event, now)
             case SessionSignalled():
-                wall = _wall_of(event.at, now)
-                self._out.send(Role.SESSION_STATE, SessionSignalSeen(event.code, event.time, event.at, wall))
+                signal = SessionSignalSeen(event.code, event.time, event.at, _wall_of(event.at, now))
+                self._remember_signal(signal)
+                self._out.send(Role.SESSION_STATE, signal)
             case TradePrinted():
                 self._out.send(Role.SESSION_STATE, VenueAlive(event.venue, event.at, _wall_of(event.at, now)))
             case ViChanged():
@@ -327,6 +362,11 @@ class GatewayCore:
 
     def _up(self, now: Now) -> None:
         """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
+        is_first, self._reconciled = not self._reconciled, True
+        is_back = is_first and self._has_past
+        owed, self._owed = self._owed, {}
+        if is_back or any(each.name == Role.ROUTER.value for each in owed):
+            self._recovery.restore_admission()
         account = self._boot.account
         self._desk.limits = account.limits
         self._take_holdings()
@@ -362,6 +402,23 @@ class GatewayCore:
         self._show_status()
         if self._feeds.state is FeedState.REGISTERING:
             self._feeds.register()
+        self._give_back(is_back, owed, now)
+
+    def _give_back(self, is_back: bool, owed: Iterable[ResendState], now: Now) -> None:
+        """The end of a boot: who was started again meanwhile is told, and after our own restart everyone."""
+        if is_back:
+            self._recovery.restore_all(now)
+            self._show_signals(now)
+            for shard in range(len(self._settings.symbols.screens)):
+                self._flow.show_resting(shard)
+        for each in owed:
+            match Role(each.name):
+                case Role.PAIR_MANAGER if is_back:
+                    pass  # it was told with the others
+                case Role.ROUTER:
+                    self._recovery.repeat_late_fills()
+                case _:
+                    self._resend(each, now)
 
     def _take_holdings(self) -> None:
         """What the account does not list it no longer holds."""
@@ -372,31 +429,53 @@ class GatewayCore:
 
     def _resend(self, message: ResendState, now: Now) -> None:
         """Everything that an actor was told since the start and must know to go on."""
-        if self._boot.step is not BootStep.UP:
-            return  # the end of the boot tells everyone
-        match Role(message.name):
+        role = Role(message.name)
+        if not self._reconciled and role is not Role.THROTTLER:
+            self._owed[message] = None
+            return
+        match role:
             case Role.SESSION_STATE:
-                self._show_status()
-                if self._feeds.state is FeedState.ON:
-                    self._feeds.say_registered()
+                if self._boot.step is BootStep.UP:  # else the end of the boot tells
+                    self._show_status()
+                    if self._feeds.state is FeedState.ON:
+                        self._feeds.say_registered()
+                self._show_signals(now)
             case Role.ROUTER:
-                self._boot.start()  # its cash and holdings must be the broker's of now, not of this morning
+                self._recovery.restore_admission()
+                self._recovery.repeat_late_fills()
+                if self._boot.step is BootStep.UP:
+                    self._boot.start()  # its cash and holdings must be the broker's of now, not of this morning
             case Role.MARKET_DATA:
-                self._show_limits(message.index)
-                for (symbol, venue), reason in self._desk.halts.items():
-                    entry = self._entries[symbol]
-                    if entry.shard == message.index:
-                        halted = SymbolHalted(entry.index, venue, True, reason)
-                        self._out.send(Role.MARKET_DATA, halted, entry.shard)
-                for venue in VENUES:
-                    is_open = VenueOpen(venue, self._hours.is_open(venue, now.wall))
-                    self._out.send(Role.MARKET_DATA, is_open, message.index)
-                self._flow.show_resting(message.index)
+                self._resend_shard(message.index, now)
+            case Role.PAIR_MANAGER:
+                self._recovery.restore_slot(message.index, now)
+            case Role.THROTTLER:
+                self._out.send(Role.THROTTLER, RecentSends(self._guard.sends(now.mono)))
             case _:
                 pass  # the others know nothing from here that does not come again
 
+    def _resend_shard(self, shard: int, now: Now) -> None:
+        self._show_limits(shard)
+        for (symbol, venue), reason in self._desk.halts.items():
+            entry = self._entries[symbol]
+            if entry.shard == shard:
+                self._out.send(Role.MARKET_DATA, SymbolHalted(entry.index, venue, True, reason), shard)
+        for venue in VENUES:
+            self._out.send(Role.MARKET_DATA, VenueOpen(venue, self._hours.is_open(venue, now.wall)), shard)
+        self._flow.show_resting(shard)
+
     def _show_status(self) -> None:
         self._out.send(Role.SESSION_STATE, BrokerStatus(not self._flow.trouble, self._flow.trouble))
+
+    def _remember_signal(self, signal: SessionSignalSeen) -> None:
+        self._signals.pop(signal.code, None)
+        self._signals[signal.code] = signal
+
+    def _show_signals(self, now: Now) -> None:
+        """What the broker has said of today's sessions, oldest first."""
+        for signal in self._signals.values():
+            if signal.wall >= midnight(now.wall):
+                self._out.send(Role.SESSION_STATE, signal)
 
     def _show_limits(self, shard: int) -> None:
         limits = tuple(
@@ -406,16 +485,32 @@ class GatewayCore:
         )
         self._out.send(Role.MARKET_DATA, LimitsKnown(limits), shard)
 
-    def _remember(self, known: KnownOrder) -> None:
-        order = restored(known)
-        self._orders.add(order)
-        self._guard.returned(order.cl_ord_id, known.returned)
-        if known.order_no:
-            self._orders.number(order, known.order_no)
-        if order.is_over:
-            self._orders.close(order)
-        else:
-            self._routes.assign(known.command.pair_id, known.command.slot)
+    def _recall(self, journal: Iterable[Row], started: Now) -> bool:
+        """What the rows tell of orders, pairs, the window and the sessions; False if there are none."""
+        recall, row = OrderRecall(self._orders), None
+        for written in journal:
+            row = in_our_time(written, started)
+            if not self._memory.is_repeat(row):
+                self._memory.take(row)
+            recall.take(row)
+            self._recall_route(row)
+        for returned in recall.finish(started):
+            self._guard.returned("", returned)
+        self._flow.recall_resting()
+        return row is not None
+
+    def _recall_route(self, row: Row) -> None:
+        extra = dict(row.extra)
+        match row.event_type:
+            case EventType.ORDER_SEND_ATTEMPT if self._routes.slot_of(row.pair_id or "") is None:
+                self._routes.assign(row.pair_id or "", extra["slot"])
+            case EventType.PAIR_ASSIGNED:
+                self._routes.assign(row.pair_id or "", extra["slot"])
+            case EventType.SESSION if "broker_time" in extra:
+                code, time = row.reason or "", extra["broker_time"]
+                self._remember_signal(SessionSignalSeen(code, time, row.ts_mono, row.ts_wall))
+            case _:
+                pass
 
     # --- what follows every message -----------------------------------------------------------------------------------
 

@@ -198,6 +198,15 @@ class PairManagerCore:
         self._check_invariants()
         return tuple(self._out)
 
+    @property
+    def pair(self) -> PairInHand | None:
+        """The pair in hand, None between pairs: for whoever looks on."""
+        return None if self._pair is None or self._pair.ended else self._pair
+
+    def move(self, pair: PairInHand, trigger: PairTrigger) -> PairState:
+        """Take a row of the table; every change of state goes through here."""
+        return pair.machine.fire(trigger)
+
     # --- commands of the Router ---------------------------------------------------------------------------------------
 
     def _start(self, start: StartPair, now: Now) -> None:
@@ -565,7 +574,7 @@ class PairManagerCore:
             order.doubt(ask_at=self._later(pair.plan.cancel_ns << min(order.cancel_failures, CANCEL_PATIENCE_MAX)))
             order.cancel_failures += 1
             if pair.state in _CANCELLING and order.command.leg == HEDGE_LEG:
-                pair.machine.fire(T.CANCEL_TURNED_AWAY)
+                self.move(pair, T.CANCEL_TURNED_AWAY)
 
     def _cancel_stuck(self, pair: PairInHand, order: PairOrder) -> None:
         """Ask at once the first time; what stays unanswered is asked about ever later."""
@@ -731,7 +740,7 @@ class PairManagerCore:
     ) -> bool:
         """Move, and record the state if it was entered anew. The next market attempt enters its state again."""
         before = pair.state
-        after = pair.machine.fire(trigger)
+        after = self.move(pair, trigger)
         if after is before and trigger is not T.TAKE_ENDED:
             return False
         row = Record(state_row(pair, self._at, now, reason=trigger.name, extra=extra))

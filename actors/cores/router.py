@@ -4,31 +4,36 @@ A signal passes the checks of `actors.domain.risk`, claims its shares, cash and 
 claims are held while the answer is under way; a grant starts the pair, anything else gives them back. An ended pair
 frees its slot, books what it bought and sold, and lets the next one in.
 
+A successor admits nothing before the Gateway has told what its predecessor had under way (AdmissionRestored) and the
+Supervisor who is up; what pairs and broker say until then waits, so that the books are opened before they are moved.
+An end is booked once by (pair_id, child), so whoever is not sure that it was heard may say it again.
+
 Limits: as many pairs as PairManagers (`slots`). A signal that is not admitted is forgotten; the engine is told when
-to look again. What a predecessor knew comes with AdmissionRestored; an imbalance left before that is only frozen.
+to look again. Forgotten with a predecessor: its short rests (rejects, overload) and the rejects of the last minute.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Any, assert_never
+from typing import TypeGuard, assert_never
 
+from actors.domain.admission_rows import admitted_row, block_row, not_admitted_row, operator_row, unknown_fill_row
 from actors.domain.blocks import Block, Blocks
-from actors.domain.claims import CashBook, ShareBook
-from actors.domain.legs import LegStyle, cash_at_worst, entry_leg, first_side, hedge_leg, quote
+from actors.domain.legs import LegStyle, cash_at_worst, first_side
+from actors.domain.live_pairs import LivePair, PairsKnown, Rescue, Stage, lowest_free_slot
+from actors.domain.pair_books import PairBooks, bare_fill
+from actors.domain.pair_layout import Ground, PairTerms, plan_of_late_fill, plan_of_signal
 from actors.domain.risk import Gate, RejectWatch, RiskLimits, Situation, gate_refusal, refusal
 from actors.domain.symbol_map import SymbolEntry
 from actors.effects import Effect, Effects, Record, Role, Send
-from actors.messages.journal import EventType, Row
-from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
+from actors.messages.orders import OrderFilled, OrderKind
 from actors.messages.pairs import (
     AccountSnapshot,
     AdmissionRestored,
+    CheckPair,
     CountPairs,
     FlattenPair,
     LateFill,
-    Leg,
     OrderEnded,
     PairAdvanced,
     PairAssigned,
@@ -37,12 +42,14 @@ from actors.messages.pairs import (
     PairsCounted,
     PairState,
     PositionChanged,
+    SlotRestored,
     StartPair,
     StartRescue,
     SymbolOverloaded,
 )
 from actors.messages.session import ActorsDown, Command, OperatorCommand, TradingState
 from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
+from actors.messages.supervision import ResendState
 from actors.messages.throttle import (
     EntriesPaused,
     EntryDenied,
@@ -52,34 +59,20 @@ from actors.messages.throttle import (
     ReturnEntry,
 )
 from kiwoom.fees import CostModel
-from kiwoom.market import (
-    MS,
-    SECOND,
-    VENUES,
-    Nanos,
-    Now,
-    Shares,
-    Side,
-    Symbol,
-    Venue,
-    WallNanos,
-    Won,
-    round_down_to_tick,
-    round_up_to_tick,
-)
+from kiwoom.market import MS, SECOND, Nanos, Now, Shares, Side, Symbol, WallNanos, Won
 
 REJECT_SPIKE_NS = 200 * MS
 REJECT_FREEZE_NS = 60 * SECOND
 OVERLOAD_NS = 250 * MS
 EXPOSED_AFTER_NS = SECOND
-PAIRS_REMEMBERED_MAX = 1_024
-"""Ended pairs whose symbol and rescues are kept for a late fill."""
 REPEAT_EVERY_NS = SECOND
 """The same refusal of the same symbol is recorded once in this time."""
 LENT_TRAVEL_NS = 20 * MS
 """A loan that ends sooner is not used: the entry has two hops before it."""
 LOOK_AGAIN_NS = SECOND
 """When to look again after a refusal whose end no message announces."""
+NOT_TOLD_YET = ("?",)
+"""In place of the actors that are down, until a successor was told."""
 
 RouterMessage = (
     Signal
@@ -98,8 +91,13 @@ RouterMessage = (
     | PairEnded
     | ActorsDown
     | AdmissionRestored
+    | SlotRestored
+    | ResendState
     | CountPairs
 )
+
+BookMoving = PositionChanged | OrderEnded | LateFill | PairAdvanced | PairEnded | SlotRestored
+"""What waits until the books are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,8 @@ class RouterSettings:
     """Kill-switch: 3 rejects in a row or 5 in 60 s on a symbol freeze it for 60 s."""
     unhedged_shares_max: int = 0
     """Kill-switch: more than this many shares unhedged for more than a second force the hedge and freeze. 0 = off."""
+    is_successor: bool = False
+    """Another Router worked before this one: the Gateway will tell what it had under way."""
 
     def __post_init__(self) -> None:
         assert self.entries
@@ -152,66 +152,17 @@ class RouterSettings:
         assert self.settle_ns >= 0
         assert self.unhedged_shares_max >= 0
 
-
-class Stage(Enum):
-    """How far the Router has come with a pair."""
-
-    REQUESTED = "requested"
-    """Claims held, the Throttler asked."""
-    RUNNING = "running"
-
-
-@dataclass(slots=True)
-class LivePair:
-    """A pair from its claims to its end."""
-
-    plan: PairPlan
-    signal: Signal | None
-    """None: restored, or a rescue."""
-    stage: Stage
-    answer_by: Nanos
-    claim_id: str
-    """The pair's own id; a rescue claims under its fill, beside what its parent may have left."""
-    is_rescue: bool = False
-    began_by_itself: bool = False
-    """A rescue that the manager of the pair's slot began; what we sent to that slot meanwhile is turned away."""
-    entry_ended: bool = False
-    exposed_since: Nanos | None = None
-
-    @property
-    def own_orders(self) -> tuple[tuple[Venue, Side], ...]:
-        """Where it has or will post orders, as far as planned; the Gateway checks each send besides."""
-        hedge = (self.plan.hedge.venue, self.plan.hedge.side)
-        if self.entry_ended:
-            return (hedge,)
-        return ((self.plan.entry.venue, self.plan.entry.side), hedge)
-
-    @property
-    def notional_won(self) -> int:
-        """Both legs at the lock price and the entry's quote."""
-        if self.signal is None:
-            return 2 * self.plan.qty * self.plan.hedge_lock_price
-        return self.plan.qty * (self.signal.buy_ask + self.signal.sell_bid)
-
-
-@dataclass(frozen=True, slots=True)
-class Rescue:
-    """A late fill, its claims held, waiting for a slot; `plan.slot` is not set yet."""
-
-    plan: PairPlan
-    fill: OrderFilled
-
-    @property
-    def claim_id(self) -> str:
-        return f"{self.fill.pair_id}#{self.fill.cl_ord_id}#{self.fill.exec_id}"
-
-
-@dataclass(slots=True)
-class Known:
-    """What a late fill of a pair needs: its symbol, and how many rescues it has had."""
-
-    symbol: Symbol
-    rescues: int = 0
+    def terms(self, symbol: Symbol) -> PairTerms:
+        own = next((t_hedge for each, t_hedge in self.t_hedge_per_symbol_ns if each == symbol), self.t_hedge_ns)
+        return PairTerms(
+            t_hedge_ns=Nanos(own),
+            ioc_end_ns=Nanos(self.ioc_end_ns),
+            cancel_ns=Nanos(self.cancel_ns),
+            hedge_ioc_only=symbol in self.hedge_ioc_only,
+            hedge_ioc_ticks=self.hedge_ioc_ticks,
+            hedge_fallback_best=self.hedge_fallback_best,
+            max_hedge_attempts=self.max_hedge_attempts,
+        )
 
 
 @dataclass(slots=True)
@@ -229,19 +180,18 @@ class RouterCore:
         self._settings = settings
         self._entries = {entry.symbol: entry for entry in settings.entries}
         self._pairs_per_symbol = dict(settings.pairs_per_symbol)
-        self._t_hedge_ns = dict(settings.t_hedge_per_symbol_ns)
-        self._shares = ShareBook(settings.settle_ns)
-        self._cash = CashBook()
+        self._books = PairBooks(settings.settle_ns)
         self._blocks = Blocks()
         self._live: dict[str, LivePair] = {}
         """By pair_id; at most one per slot."""
+        self._known = PairsKnown()
         self._rescues: deque[Rescue] = deque()
         """Late fills that wait for a slot. Each is a real fill of one of our orders, and while one waits its pair has
         no manager that could send more: bounded by the orders under way, so never dropped."""
-        self._remembered: dict[str, Known] = {}
-        """By pair_id, oldest first; at most PAIRS_REMEMBERED_MAX."""
-        self._imbalances: dict[str, PairEnded] = {}
-        """By pair_id: pairs that ended unhedged. At most as many as pairs until each symbol is frozen."""
+        self._early: list[BookMoving | AccountSnapshot | OperatorCommand] | None = []
+        """What came before the books were open, in order. Nothing is admitted meanwhile, so only pairs that live
+        already can speak: a few messages each. None once they are open."""
+        self._flatten_early = False
         self._rejects: dict[Symbol, RejectWatch] = {}
         self._repeats: dict[tuple[Symbol, str], Repeats] = {}
         """At most symbols times reasons."""
@@ -251,14 +201,13 @@ class RouterCore:
         self._trading: TradingState | None = None
         self._stopped = False
         """Stop or Flatten was pressed; the next TradingState says what holds."""
-        self._actors_down: tuple[str, ...] = ()
+        self._flattening = False
+        """Flatten was the last word on trading."""
+        self._actors_down: tuple[str, ...] = NOT_TOLD_YET if settings.is_successor else ()
         self._paused = False
         self._lent: EntryLent | None = None
         self._lent_used = 0
         """The last loan used: news of its renewal may still be on the way."""
-        self._traded_won = 0
-        self._net_won = 0
-        self._orders = 0
 
     def handle(self, message: RouterMessage, now: Now) -> Effects:
         effects = [*self._let_go(now), *self._take(message, now), *self._start_rescues(now)]
@@ -282,6 +231,9 @@ class RouterCore:
         return tuple(effects)
 
     def _take(self, message: RouterMessage, now: Now) -> Iterable[Effect]:
+        if self._early is not None and self._is_early(message):
+            self._early.append(message)
+            return ()
         match message:
             case Signal():
                 return self._consider(message, now)
@@ -303,14 +255,16 @@ class RouterCore:
                 return self._obey(message, now)
             case AccountSnapshot():
                 self._read_account(message, now.mono)
+                return self._open_books(now)
             case PositionChanged():
-                return self._read_position(message)
+                if self._books.read_position(message):
+                    return self._lift(message.symbol, Block.UNHEDGED)
             case OrderEnded():
                 self._order_ended(message)
             case SymbolOverloaded():
                 return self._block(message.symbol, Block.OVERLOAD, Nanos(message.at + OVERLOAD_NS), now)
             case LateFill():
-                self._late_fill(message)
+                return self._late_fill(message, now)
             case PairAdvanced():
                 return self._advanced(message, now)
             case PairEnded():
@@ -319,8 +273,13 @@ class RouterCore:
                 self._actors_down = message.names
             case AdmissionRestored():
                 return self._restore(message, now)
+            case SlotRestored():
+                return self._check_slot(message.slot)
+            case ResendState():
+                return self._tell_again(message)
             case CountPairs():
-                admitting = self._trading is not None and self._trading.armed
+                # While the books are not open nobody knows how many there are.
+                admitting = self._early is not None or (self._trading is not None and self._trading.armed)
                 open_pairs = len(self._live) + len(self._rescues)
                 return [Send(Role.SUPERVISOR, PairsCounted(message.asked, open_pairs, admitting))]
             case _:
@@ -379,13 +338,13 @@ class RouterCore:
             other_symbols=len({pair.plan.symbol for pair in self._live.values()} - {symbol}),
             shares_on_symbol=Shares(sum(pair.plan.qty for pair in on_symbol)),
             symbol_won=Won(sum(pair.notional_won for pair in on_symbol)),
-            session_won=Won(self._traded_won + live_won),
-            net_won=Won(self._net_won),
-            orders=self._orders,
+            session_won=Won(self._books.traded_won + live_won),
+            net_won=Won(self._books.net_won),
+            orders=self._books.orders,
             entry_side=plan.entry.side,
-            free_shares=self._shares.free(symbol, now),
+            free_shares=self._books.shares.free(symbol, now),
             cash_needed=self._cash_needed(plan),
-            free_cash=self._cash.free,
+            free_cash=self._books.cash.free,
             new_orders=((plan.entry.venue, plan.entry.side), (plan.hedge.venue, plan.hedge.side)),
             own_orders=tuple(order for pair in on_symbol for order in pair.own_orders),
             slot_free=plan.slot < settings.slots,
@@ -395,50 +354,21 @@ class RouterCore:
     def _plan(self, signal: Signal, entry: SymbolEntry, now: Nanos) -> PairPlan:
         """The pair as it would run; its slot is `slots` if none is free."""
         settings, symbol = self._settings, signal.symbol
-        limits = self._limits[symbol]
         qty = Shares(settings.slice_qty)
-        side = first_side(settings.style.entry_leg, self._shares.free(symbol, now), qty)
-        assert self._trading is not None
-        return PairPlan(
-            pair_id=signal.pair_id,
-            symbol=symbol,
-            symbol_index=entry.index,
-            shard=entry.shard,
-            market=entry.market,
-            slot=self._lowest_free_slot(),
-            qty=qty,
-            entry=entry_leg(signal, side, settings.style.entry_prefer),
-            hedge=hedge_leg(signal, side.opposite, settings.style, settings.costs, entry.market, limits),
-            hedge_lock_price=quote(signal, side.opposite)[1],
-            lower_limit=limits[0],
-            upper_limit=limits[1],
-            t_hedge_ns=Nanos(self._t_hedge_ns.get(symbol, settings.t_hedge_ns)),
-            ioc_end_ns=Nanos(settings.ioc_end_ns),
-            cancel_ns=Nanos(settings.cancel_ns),
-            hedge_ioc_only=symbol in settings.hedge_ioc_only,
-            hedge_ioc_ticks=settings.hedge_ioc_ticks,
-            hedge_fallback_best=settings.hedge_fallback_best,
-            max_hedge_attempts=settings.max_hedge_attempts,
-            expected_net_mwon=signal.net_edge_mwon * qty,
-            flat_by_wall=self._trading.closing_wall,
-        )
+        side = first_side(settings.style.entry_leg, self._books.shares.free(symbol, now), qty)
+        slot = lowest_free_slot(self._live.values(), settings.slots)
+        ground = Ground(entry, self._limits[symbol], slot, self._flat_by)
+        return plan_of_signal(signal, side, qty, settings.style, settings.costs, settings.terms(symbol), ground)
 
-    def _lowest_free_slot(self) -> int:
-        taken = {pair.plan.slot for pair in self._live.values()}
-        return next((slot for slot in range(self._settings.slots) if slot not in taken), self._settings.slots)
+    @property
+    def _flat_by(self) -> WallNanos:
+        return WallNanos(0) if self._trading is None else self._trading.closing_wall
 
     def _slot_for(self, pair: LivePair) -> int:
         """The pair's own slot if nobody else has it, else the lowest free one."""
-        others = (other for other in self._live.values() if other is not pair)
-        return (
-            self._lowest_free_slot() if any(other.plan.slot == pair.plan.slot for other in others) else pair.plan.slot
-        )
-
-    def _remember(self, pair_id: str, symbol: Symbol) -> Known:
-        known = self._remembered.setdefault(pair_id, Known(symbol))
-        if len(self._remembered) > PAIRS_REMEMBERED_MAX:
-            del self._remembered[next(iter(self._remembered))]
-        return known
+        if any(other.plan.slot == pair.plan.slot for other in self._live.values() if other is not pair):
+            return lowest_free_slot(self._live.values(), self._settings.slots)
+        return pair.plan.slot
 
     def _granted(self, granted: EntryGranted, now: Now) -> list[Effect]:
         pair = self._live.get(granted.pair_id)
@@ -463,7 +393,7 @@ class RouterCore:
         """Admitted: its manager first, whose order must leave before `expires`."""
         pair.stage = Stage.RUNNING
         plan = pair.plan
-        self._remember(plan.pair_id, plan.symbol)
+        self._known.begin(plan.pair_id, plan.symbol)
         return [
             Send(Role.PAIR_MANAGER, StartPair(plan, grant_id, expires), plan.slot),
             Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)),
@@ -504,55 +434,34 @@ class RouterCore:
     def _cash_needed(self, plan: PairPlan) -> Won:
         return cash_at_worst(plan.entry, plan.qty, self._settings.costs, plan.upper_limit)
 
-    def _claim(self, claim_id: str, plan: PairPlan, entry_ended: bool = False) -> None:
-        self._shares.claim(claim_id, plan.symbol, plan.entry.side, plan.qty, entry_ended)
-        self._cash.claim(claim_id, self._cash_needed(plan))
+    def _claim(self, claim_id: str, plan: PairPlan, *, entry_ended: bool = False) -> None:
+        self._books.claim(claim_id, plan, self._cash_needed(plan), entry_ended=entry_ended)
 
     def _drop(self, pair: LivePair) -> None:
         """The request came to nothing: no order was sent."""
         assert pair.stage is Stage.REQUESTED
         del self._live[pair.plan.pair_id]
-        self._shares.drop(pair.plan.pair_id, pair.plan.symbol)
-        self._cash.drop(pair.plan.pair_id)
+        self._books.drop(pair.claim_id, pair.plan.symbol)
 
     def _order_ended(self, ended: OrderEnded) -> None:
-        self._orders += 1
-        is_entry = ended.kind is OrderKind.ENTRY
-        self._shares.order_ended(ended.pair_id, ended.symbol, is_entry, ended.filled_qty, ended.at)
+        self._books.order_ended(ended)
         pair = self._live.get(ended.pair_id)
-        if pair is None or not is_entry or pair.is_rescue:
+        if pair is None or ended.kind is not OrderKind.ENTRY or pair.is_rescue:
             return
         pair.entry_ended = True
         filled = replace(pair.plan, qty=min(pair.plan.qty, ended.filled_qty))
-        self._cash.shrink(ended.pair_id, self._cash_needed(filled))
+        self._books.cash.shrink(ended.pair_id, self._cash_needed(filled))
 
     def _read_account(self, account: AccountSnapshot, now: Nanos) -> None:
         self._limits = {symbol: (lower, upper) for symbol, lower, upper in account.limits}
         self._tradable = frozenset(account.tradable)
         self._conflicted = frozenset(account.conflicted)
-        self._cash.set_balance(account.cash_won)
-        held = {symbol: (shares, sellable) for symbol, shares, sellable in account.holdings}
-        for symbol in self._shares.symbols():
-            if symbol not in held:
-                self._shares.report(symbol, 0, 0, now)
-        for symbol, (shares, sellable) in held.items():
-            self._shares.report(symbol, shares, sellable, now)
-
-    def _read_position(self, position: PositionChanged) -> list[Effect]:
-        symbol = position.symbol
-        open_qty = sum(end.bought - end.sold for end in self._imbalances.values() if end.symbol == symbol)
-        was_quiet = self._shares.is_quiet(symbol, position.at)
-        before = self._shares.held_before_pairs(symbol) - open_qty
-        self._shares.report(symbol, position.held, position.sellable, position.at)
-        if not self._blocks.has(symbol, Block.UNHEDGED) or not was_quiet or position.held != before:
-            return []
-        # Somebody closed it by hand: the position is again what it was before the pair.
-        self._imbalances = {pair_id: end for pair_id, end in self._imbalances.items() if end.symbol != symbol}
-        return self._lift(symbol, Block.UNHEDGED)
+        self._books.read_account(account, now)
 
     # --- what pairs report ---
 
     def _advanced(self, advanced: PairAdvanced, now: Now) -> list[Effect]:
+        self._known.restored(advanced.pair_id, advanced.generation)
         pair = self._live.get(advanced.pair_id)
         if pair is None:
             return self._adopt(advanced, now) if advanced.state is PairState.RESCUE else []
@@ -565,40 +474,53 @@ class RouterCore:
 
     def _adopt(self, advanced: PairAdvanced, now: Now) -> list[Effect]:
         """A manager heard a late fill of its last pair and rescues it in its slot: keep the books for it."""
-        known = self._remember(advanced.pair_id, advanced.symbol)
-        known.rescues += 1
+        child = self._known.begin_child(advanced.pair_id, advanced.symbol)
         side = Side.BUY if advanced.open_qty > 0 else Side.SELL
         dearest = self._limits.get(advanced.symbol, (Won(1), Won(1)))[1]
         fill = bare_fill(advanced.pair_id, side, max(1, abs(advanced.open_qty)), dearest, advanced.at)
-        plan = replace(self._rescue_plan(LateFill(fill, advanced.symbol)), slot=advanced.slot)
-        claim_id = f"{advanced.pair_id}#{known.rescues}"
+        plan = replace(self._rescue_plan(fill, advanced.symbol), slot=advanced.slot)
+        claim_id = f"{advanced.pair_id}#{child}"
         self._claim(claim_id, plan, entry_ended=True)
         self._live[plan.pair_id] = LivePair(
-            plan, None, Stage.RUNNING, now.mono, claim_id, is_rescue=True, began_by_itself=True, entry_ended=True
+            plan, None, Stage.RUNNING, now.mono, claim_id, child, began_by_itself=True, entry_ended=True
         )
         return [Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id))]
 
     def _ended(self, ended: PairEnded, now: Now) -> list[Effect]:
-        pair = self._live.pop(ended.pair_id, None)
+        pair = self._live.get(ended.pair_id)
+        if pair is not None and pair.is_missing(ended):
+            ended = replace(ended, child=pair.child)
+            if pair.rescue is not None:
+                # Its manager died before it had begun: the fill is still open, its claims are still held.
+                self._known.end(ended.pair_id, ended.child, ended.symbol)
+                del self._live[ended.pair_id]
+                self._rescues.append(pair.rescue)
+                return []
+        elif self._known.has_ended(ended.pair_id, ended.child):
+            return self._ended_again(pair, ended)
         assert pair is None or pair.stage is Stage.RUNNING
-        proved = ended.state is not PairState.UNHEDGED
-        claim_id = ended.pair_id if pair is None else pair.claim_id
-        self._shares.release(claim_id, ended.symbol, ended.bought, ended.sold, ended.at, proved)
-        costs = ended.commission_won + ended.tax_won
-        self._cash.release(claim_id, ended.sell_amount, ended.buy_amount + costs)
-        self._traded_won += ended.buy_amount + ended.sell_amount
-        self._net_won += ended.net_won
+        self._known.end(ended.pair_id, ended.child, ended.symbol)
+        self._live.pop(ended.pair_id, None)
+        if pair is None:
+            self._books.end(ended.pair_id, ended)
+        else:
+            self._books.end(pair.claim_id, ended, restored=pair.restored)
         effects = self._watch_rejects(ended, now)
         if ended.state is PairState.UNHEDGED:
-            left = joined(self._imbalances.pop(ended.pair_id, None), ended)
-            if left.bought != left.sold:
-                self._imbalances[ended.pair_id] = left
-            effects += self._block(ended.symbol, Block.UNHEDGED, None, now, left.bought - left.sold)
-        if not any(end.symbol == ended.symbol for end in self._imbalances.values()):
+            effects += self._block(ended.symbol, Block.UNHEDGED, None, now, self._books.left_open(ended.pair_id))
+        if ended.symbol not in self._books.unbalanced():
             effects += self._lift(ended.symbol, Block.UNHEDGED)
         outcome = outcome_of(ended, is_rescue=pair is not None and pair.is_rescue)
         effects.append(Send(Role.SPREAD_ENGINE, AttemptEnded(ended.symbol, ended.pair_id, outcome, ended.at)))
         return effects
+
+    def _ended_again(self, pair: LivePair | None, ended: PairEnded) -> list[Effect]:
+        """A repeat: booked before. A rescue that its manager took up for nothing is let go."""
+        if pair is None or not pair.began_by_itself or pair.plan.slot != ended.slot:
+            return []
+        del self._live[ended.pair_id]
+        self._books.drop(pair.claim_id, pair.plan.symbol)
+        return [Send(Role.SPREAD_ENGINE, AttemptEnded(ended.symbol, ended.pair_id, AttemptOutcome.ESCALATED, ended.at))]
 
     def _watch_rejects(self, ended: PairEnded, now: Now) -> list[Effect]:
         watch = self._rejects.setdefault(ended.symbol, RejectWatch())
@@ -614,19 +536,20 @@ class RouterCore:
 
     # --- rescue and flatten ---
 
-    def _late_fill(self, late: LateFill) -> None:
-        pair, known = self._live.get(late.fill.pair_id), self._remembered.get(late.fill.pair_id)
-        if late.symbol not in self._entries:
-            # A manager that was started again has forgotten whose fill it is.
-            assert known is not None, "a fill of a pair that nobody knows"
-            late = replace(late, symbol=known.symbol)
-        rescue = Rescue(self._rescue_plan(late), late.fill)
+    def _late_fill(self, late: LateFill, now: Now) -> list[Effect]:
+        # A manager that was started again has forgotten whose fill it is.
+        symbol = late.symbol if late.symbol in self._entries else self._known.symbol(late.fill.pair_id)
+        if symbol is None or symbol not in self._entries:
+            return [Record(unknown_fill_row(late, now))]
+        pair = self._live.get(late.fill.pair_id)
+        rescue = Rescue(self._rescue_plan(late.fill, symbol), late.fill)
         if pair is not None and pair.claim_id == rescue.claim_id:
             # Its manager had begun a rescue of its own and sent the fill back: wait for another slot.
             del self._live[late.fill.pair_id]
             self._rescues.append(rescue)
         elif all(waiting.claim_id != rescue.claim_id for waiting in self._rescues):
             self._queue_rescue(rescue)
+        return []
 
     def _queue_rescue(self, rescue: Rescue) -> None:
         self._claim(rescue.claim_id, rescue.plan, entry_ended=True)
@@ -636,51 +559,25 @@ class RouterCore:
         """Start a child for each late fill that has a slot and whose pair has no live child yet, oldest first."""
         effects: list[Effect] = []
         for _ in range(len(self._rescues)):
-            rescue, slot = self._rescues.popleft(), self._lowest_free_slot()
+            rescue, slot = self._rescues.popleft(), lowest_free_slot(self._live.values(), self._settings.slots)
             if rescue.plan.pair_id in self._live or slot == self._settings.slots:
                 self._rescues.append(rescue)
                 continue
             plan = replace(rescue.plan, slot=slot)
-            known = self._remember(plan.pair_id, plan.symbol)
-            known.rescues += 1
+            child = self._known.begin_child(plan.pair_id, plan.symbol)
+            generation = self._known.generation(plan.pair_id)
             self._live[plan.pair_id] = LivePair(
-                plan, None, Stage.RUNNING, now.mono, rescue.claim_id, is_rescue=True, entry_ended=True
+                plan, None, Stage.RUNNING, now.mono, rescue.claim_id, child, rescue, entry_ended=True
             )
             effects.append(Send(Role.GATEWAY, PairAssigned(plan.pair_id, slot, plan.symbol)))
-            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, known.rescues), slot))
+            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, child, generation), slot))
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
         return effects
 
-    def _rescue_plan(self, late: LateFill) -> PairPlan:
-        """Hedge the fill at its own price on the other venue; not posted first, for it is late already."""
-        settings, fill = self._settings, late.fill
-        entry, side = self._entries[late.symbol], fill.side.opposite
-        lower, upper = self._limits.get(late.symbol, (Won(1), Won(2 * fill.fill_px)))
-        on_tick = round_up_to_tick(fill.fill_px) if side is Side.SELL else round_down_to_tick(fill.fill_px)
-        price = Won(min(max(on_tick, lower), upper))
-        return PairPlan(
-            pair_id=fill.pair_id,
-            symbol=late.symbol,
-            symbol_index=entry.index,
-            shard=entry.shard,
-            market=entry.market,
-            slot=settings.slots,
-            qty=fill.fill_qty,
-            entry=Leg(fill.venue, fill.side, OrderStyle.LIMIT_IOC, fill.fill_px),
-            hedge=Leg(fill.venue.other, side, OrderStyle.LIMIT, price),
-            hedge_lock_price=price,
-            lower_limit=lower,
-            upper_limit=upper,
-            t_hedge_ns=Nanos(self._t_hedge_ns.get(late.symbol, settings.t_hedge_ns)),
-            ioc_end_ns=Nanos(settings.ioc_end_ns),
-            cancel_ns=Nanos(settings.cancel_ns),
-            hedge_ioc_only=True,
-            hedge_ioc_ticks=settings.hedge_ioc_ticks,
-            hedge_fallback_best=settings.hedge_fallback_best,
-            max_hedge_attempts=settings.max_hedge_attempts,
-            expected_net_mwon=0,
-            flat_by_wall=WallNanos(0) if self._trading is None else self._trading.closing_wall,
-        )
+    def _rescue_plan(self, fill: OrderFilled, symbol: Symbol) -> PairPlan:
+        limits = self._limits.get(symbol, (Won(1), Won(2 * fill.fill_px)))
+        ground = Ground(self._entries[symbol], limits, self._settings.slots, self._flat_by)
+        return plan_of_late_fill(fill, self._settings.terms(symbol), ground)
 
     def _obey(self, order: OperatorCommand, now: Now) -> list[Effect]:
         match order.command:
@@ -692,12 +589,18 @@ class RouterCore:
                 lifted = [*self._lift(symbol, Block.EXPOSED), *self._lift(symbol, Block.MUTED)]
                 return [Record(operator_row(order, now)), *lifted]
             case Command.STOP | Command.DISARM:
-                self._stopped = True
+                self._stopped, self._flattening = True, False
                 return []
             case Command.FLATTEN:
-                self._stopped = True
+                self._stopped = self._flattening = True
+                if self._early is not None:
+                    self._flatten_early = True
+                    return []
                 return self._flatten()
-            case Command.ARM | Command.REGISTER_FEEDS | Command.UNREGISTER_FEEDS:
+            case Command.ARM:
+                self._flattening = False
+                return []
+            case Command.REGISTER_FEEDS | Command.UNREGISTER_FEEDS:
                 return []
             case _:
                 assert_never(order.command)
@@ -713,40 +616,115 @@ class RouterCore:
             for pair in self._live.values()
             if pair.stage is Stage.RUNNING
         ]
-        for ended in self._imbalances.values():
-            fill = open_part(ended)
-            # The child carries the open quantity and its price in its own result: it leaves the books until then.
-            self._shares.move(ended.symbol, ended.sold - ended.bought)
-            amount = fill.fill_qty * fill.fill_px
-            self._cash.move(amount if fill.side is Side.BUY else -amount)
-            self._traded_won -= amount
-            self._queue_rescue(Rescue(self._rescue_plan(LateFill(fill, ended.symbol)), fill))
-        self._imbalances = {}
+        for symbol, fill in self._books.hand_over():
+            self._queue_rescue(Rescue(self._rescue_plan(fill, symbol), fill))
         return effects
 
+    # --- successors, this one and others ---
+
+    def _is_early(self, message: RouterMessage) -> TypeGuard[BookMoving | AccountSnapshot | OperatorCommand]:
+        """It must wait for the books. A first Router opens them with the account, a successor when it was told."""
+        match message:
+            case AccountSnapshot():
+                return self._settings.is_successor
+            case OperatorCommand():
+                return self._settings.is_successor and message.command in (Command.MUTE, Command.UNMUTE)
+            case _:
+                return isinstance(message, BookMoving)
+
     def _restore(self, before: AdmissionRestored, now: Now) -> list[Effect]:
-        assert not self._live
-        for plan in before.plans:
-            self._claim(plan.pair_id, plan)
-            self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id)
-            self._remember(plan.pair_id, plan.symbol)
-        self._traded_won, self._net_won = before.traded_won, before.net_won
+        """From the journal. A Router that has books already is told by a Gateway that was started again: it has seen
+        more itself, but what it holds for running and the journal for ended, it asks after."""
+        if self._early is None:
+            ended = {(pair_id, child) for pair_id, child, _ in before.ended}
+            return [
+                effect
+                for pair in self._live.values()
+                if pair.stage is Stage.RUNNING and (pair.plan.pair_id, pair.child) in ended
+                for effect in self._check(pair)
+            ]
         effects: list[Effect] = []
-        for symbol in before.muted:
-            effects += self._block(symbol, Block.MUTED, None, now)
-        for symbol in before.frozen:
-            effects += self._block(symbol, Block.EXPOSED, None, now)
+        for pair_id, child, symbol in before.ended:
+            self._known.end(pair_id, child, symbol)
+        self._books.restore(before)
+        for plan in before.plans:
+            child = self._known.resume(plan.pair_id, plan.symbol)
+            self._claim(plan.pair_id, plan)
+            self._live[plan.pair_id] = LivePair(plan, None, Stage.RUNNING, now.mono, plan.pair_id, child, restored=True)
+            effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
+        for pair_id, generation in before.generations:
+            self._known.restored(pair_id, generation)
+        for symbols, cause in (
+            (before.muted, Block.MUTED),
+            (before.frozen, Block.EXPOSED),
+            (self._books.unbalanced(), Block.UNHEDGED),
+        ):
+            for symbol in symbols:
+                effects += self._block(symbol, cause, None, now, again=True)
+        return [*effects, *self._open_books(now)]
+
+    def _open_books(self, now: Now) -> list[Effect]:
+        """Now what came early, in order; then a Flatten that came before there was anything to flatten."""
+        early, self._early = self._early or (), None
+        effects = [effect for message in early for effect in self._take(message, now)]
+        if self._flatten_early:
+            self._flatten_early = False
+            effects += self._flatten()
         return effects
+
+    def _check_slot(self, slot: int) -> list[Effect]:
+        """The slot's manager is new. The Gateway gave it the pair of which orders were sent; there may be none."""
+        pairs = [pair for pair in self._live.values() if pair.stage is Stage.RUNNING and pair.plan.slot == slot]
+        return [effect for pair in pairs for effect in self._check(pair)]
+
+    def _check(self, pair: LivePair) -> list[Effect]:
+        pair.checked = True
+        effects: list[Effect] = [Send(Role.PAIR_MANAGER, CheckPair(pair.plan, pair.child), pair.plan.slot)]
+        if self._flattening:
+            effects.append(Send(Role.PAIR_MANAGER, FlattenPair(pair.plan.pair_id), pair.plan.slot))
+        return effects
+
+    def _tell_again(self, successor: ResendState) -> list[Effect]:
+        running = [pair for pair in self._live.values() if pair.stage is Stage.RUNNING]
+        match Role(successor.name):
+            case Role.SPREAD_ENGINE:
+                paused = [SymbolBlocked(None, True, "AUTO_PAUSE")] if self._paused else []
+                blocked = [
+                    SymbolBlocked(symbol, True, cause.refusal, self._blocks.until(symbol))
+                    for symbol, cause in self._blocks.standing()
+                ]
+                attempts = [AttemptStarted(pair.plan.symbol, pair.plan.pair_id) for pair in running]
+                return [Send(Role.SPREAD_ENGINE, message) for message in (*paused, *blocked, *attempts)]
+            case Role.GATEWAY:
+                # The slot of a rescue stands in no order's command before its first.
+                return [
+                    Send(Role.GATEWAY, PairAssigned(pair.plan.pair_id, pair.plan.slot, pair.plan.symbol))
+                    for pair in running
+                    if pair.is_rescue
+                ]
+            case Role.THROTTLER:
+                self._lent = None  # the new one does not hold that slot
+                return []
+            case _:
+                return []
 
     # --- blocks and deadlines ---
 
     def _block(
-        self, symbol: Symbol, cause: Block, until: Nanos | None, now: Now, open_qty: int | None = None
+        self,
+        symbol: Symbol,
+        cause: Block,
+        until: Nanos | None,
+        now: Now,
+        open_qty: int | None = None,
+        *,
+        again: bool = False,
     ) -> list[Effect]:
+        """`again`: it was recorded before."""
         self._blocks.add(symbol, cause, until)
         blocked = SymbolBlocked(symbol, True, cause.refusal, self._blocks.until(symbol))
         effects: list[Effect] = [Send(Role.SPREAD_ENGINE, blocked)]
-        if cause is not Block.MUTED:
+        if cause is not Block.MUTED and not again:
             effects.append(Record(block_row(symbol, cause, until, open_qty, now)))
         return effects
 
@@ -774,10 +752,10 @@ class RouterCore:
         return effects
 
     def _check_invariants(self) -> None:
-        slots = [pair.plan.slot for pair in self._live.values() if not pair.began_by_itself]
+        slots = [pair.plan.slot for pair in self._live.values() if not (pair.began_by_itself or pair.restored)]
         assert len(slots) == len(set(slots))
         assert all(0 <= slot < self._settings.slots for slot in slots)
-        assert self._live or self._rescues or not self._cash.claimed
+        assert self._live or self._rescues or not self._books.cash.claimed
 
 
 def outcome_of(ended: PairEnded, is_rescue: bool) -> AttemptOutcome:
@@ -793,96 +771,3 @@ def outcome_of(ended: PairEnded, is_rescue: bool) -> AttemptOutcome:
             return AttemptOutcome.DONE
         case _:
             return AttemptOutcome.ESCALATED
-
-
-def joined(before: PairEnded | None, ended: PairEnded) -> PairEnded:
-    """A pair's imbalance with that of its child, which may have gone the other way."""
-    if before is None:
-        return ended
-    return replace(
-        ended,
-        bought=Shares(before.bought + ended.bought),
-        sold=Shares(before.sold + ended.sold),
-        buy_amount=Won(before.buy_amount + ended.buy_amount),
-        sell_amount=Won(before.sell_amount + ended.sell_amount),
-    )
-
-
-def open_part(ended: PairEnded) -> OrderFilled:
-    """What a pair left unhedged, as one fill at its average price (KRW, rounded down)."""
-    assert ended.bought != ended.sold
-    is_long = ended.bought > ended.sold
-    amount, qty = (ended.buy_amount, ended.bought) if is_long else (ended.sell_amount, ended.sold)
-    side = Side.BUY if is_long else Side.SELL
-    return bare_fill(ended.pair_id, side, abs(ended.bought - ended.sold), amount // qty, ended.at)
-
-
-def bare_fill(pair_id: str, side: Side, qty: int, price: int, at: Nanos) -> OrderFilled:
-    """A fill of no order of its own (empty cl_ord_id): a quantity to be closed, its costs booked elsewhere."""
-    return OrderFilled(
-        pair_id=pair_id,
-        cl_ord_id="",
-        exec_id="",
-        venue=VENUES[0],
-        side=side,
-        fill_px=Won(price),
-        fill_qty=Shares(qty),
-        cum_qty=Shares(qty),
-        leaves_qty=Shares(0),
-        commission_cum_won=Won(0),
-        tax_cum_won=Won(0),
-        at=at,
-    )
-
-
-# --- journal rows ---
-
-
-def admitted_row(plan: PairPlan, signal: Signal, now: Now) -> Row:
-    return Row(
-        EventType.ADMITTED,
-        now.mono,
-        now.wall,
-        pair_id=plan.pair_id,
-        venue=plan.entry.venue.value,
-        symbol=plan.symbol,
-        side=plan.entry.side.value,
-        qty=plan.qty,
-        price=plan.entry.price,
-        extra=(*signal.figures, ("slot", plan.slot), ("signal_mono_ns", signal.at)),
-    )
-
-
-def not_admitted_row(signal: Signal, reason: str, suppressed: int, now: Now) -> Row:
-    """`suppressed`: equal refusals of this symbol since the last recorded one that have no row of their own."""
-    return Row(
-        EventType.NOT_ADMITTED,
-        now.mono,
-        now.wall,
-        pair_id=signal.pair_id,
-        symbol=signal.symbol,
-        reason=reason,
-        extra=(*signal.figures, ("suppressed", suppressed)),
-    )
-
-
-def operator_row(order: OperatorCommand, now: Now) -> Row:
-    return Row(EventType.OPERATOR, now.mono, now.wall, symbol=order.symbol, reason=order.command.value)
-
-
-def block_row(symbol: Symbol, cause: Block, until: Nanos | None, open_qty: int | None, now: Now) -> Row:
-    """A freeze, or (after rejects or an overload) a short cooldown. `open_qty`: shares left, bought - sold."""
-    is_freeze = cause.refusal == "FROZEN"
-    extra: tuple[tuple[str, Any], ...] = ()
-    if until is not None:
-        extra += (("duration_ms", (until - now.mono) // MS),)
-    if open_qty is not None:
-        extra += (("open_qty", open_qty),)
-    return Row(
-        EventType.SYMBOL_FROZEN if is_freeze else EventType.COOLDOWN_ARMED,
-        now.mono,
-        now.wall,
-        symbol=symbol,
-        reason=cause.name,
-        extra=extra,
-    )

@@ -3,6 +3,7 @@
 Armed only while every condition of one ordered list holds; the first that fails is the reason, in words. Both the
 clock and the broker's session signals (KIWOOM.md 3.2) must agree, so holidays and late openings need no calendar.
 Everything is worked out anew at each call: the host's clock may step, and a heartbeat bounds how long that goes unseen.
+A successor waits for the Supervisor's first word on who is up: what the operator last wished comes before it.
 Assumes the settings are those of the day (special days resolved); what was seen is forgotten at Seoul's midnight.
 """
 
@@ -68,7 +69,7 @@ class SessionSettings:
     continuous trading by the clock; at `closing_ns` every pair must be flat and the feeds are given back.
     `use_fid_215_signals` False leaves the clock alone in charge. `journal_has_r`: today's journal has R, no later S.
     `arm_at_start`, `register_at_start`: as if the operator had pressed them at the start.
-    `heartbeat_ns`: how often all is worked out anew without news.
+    `heartbeat_ns`: how often all is worked out anew without news. `is_successor`: another one worked before this one.
     """
 
     guard_start_ns: Nanos
@@ -82,6 +83,7 @@ class SessionSettings:
     register_at_start: bool = False
     journal_has_r: bool = False
     heartbeat_ns: Nanos = HEARTBEAT_NS
+    is_successor: bool = False
 
     def __post_init__(self) -> None:
         assert 0 <= self.guard_start_ns < self.guard_end_ns <= self.closing_ns < DAY
@@ -142,7 +144,8 @@ class SessionStateCore:
         self._feeds = _Feeds.OFF
         self._connected = False
         self._why_disconnected = "not logged in yet"
-        self._down: tuple[str, ...] = ()
+        self._down: tuple[str, ...] = ("not told yet",) if settings.is_successor else ()
+        self._began_at: Nanos | None = None
         self._day: int | None = None
         self._told: TradingState | None = None
         self._was_armed = False
@@ -150,12 +153,15 @@ class SessionStateCore:
 
     def handle(self, message: SessionMessage, now: Now) -> Effects:
         self._begin_day(now)
+        self._began_at = self._began_at or now.mono
         effects: list[Effect] = []
         match message:
             case BrokerStatus():
                 self._hear_broker(message.connected, message.reason)
             case SessionSignalSeen():
-                effects.append(Record(self._hear_signal(message)))
+                row = self._hear_signal(message)
+                if not self._was_recorded(message):
+                    effects.append(Record(row))
             case VenueAlive():
                 effects.extend(self._hear_trade(message))
             case FeedsRegistered():
@@ -166,7 +172,9 @@ class SessionStateCore:
             case ActorsDown():
                 self._hear_actors(message.names)
             case OperatorCommand():
-                effects.append(Record(self._obey(message, now)))
+                row = self._obey(message, now)
+                if not message.repeated:
+                    effects.append(Record(row))
             case _:
                 assert_never(message)
         return (*effects, *self._review(now))
@@ -217,6 +225,10 @@ class SessionStateCore:
         venue, phase, words = _SIGNALS[signal.code]
         self._session(venue).learn(phase, words)
         return replace(row, venue=venue.value, state=phase.value, message_text=words)
+
+    def _was_recorded(self, signal: SessionSignalSeen) -> bool:
+        """It was seen before this actor began: its predecessor's, told again."""
+        return self._settings.is_successor and self._began_at is not None and signal.at < self._began_at
 
     def _hear_trade(self, alive: VenueAlive) -> tuple[Record, ...]:
         """A live trade proves a session of which nothing was heard; it does not reopen one that has ended."""

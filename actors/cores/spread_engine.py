@@ -7,6 +7,7 @@ symbols or signals stays at the head of the queue.
 Whether a symbol may signal is decided by, in this order: its cooldown (evaluation itself is put off), arming, blocks,
 the edge rule, a signal of it that is still out, a hold after a dropped signal. Each of these ends with a message or at
 a time kept here, and its end queues the symbol again: a persistent edge is not forgotten for want of a new quote.
+What the Router said (blocks, attempts) is void once it was started again: its successor says what stands.
 The reasons for the cooldown stand in config/COOLDOWN.md.
 """
 
@@ -31,6 +32,7 @@ from actors.messages.spread import (
     SignalDropped,
     SymbolBlocked,
 )
+from actors.messages.supervision import ResendState
 from kiwoom.fees import CostModel
 from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Won
 from kiwoom.quotes import TOP
@@ -43,7 +45,14 @@ ALL: Final = -1
 """In place of a symbol's index: every symbol."""
 
 EngineMessage = (
-    TopsBatch | TradingState | SignalDropped | AttemptStarted | AttemptEnded | SymbolBlocked | EdgeSettingsChanged
+    TopsBatch
+    | TradingState
+    | SignalDropped
+    | AttemptStarted
+    | AttemptEnded
+    | SymbolBlocked
+    | EdgeSettingsChanged
+    | ResendState
 )
 
 _COOLDOWN_AFTER: Final = (AttemptOutcome.MISSED, AttemptOutcome.REJECTED, AttemptOutcome.ESCALATED)
@@ -196,6 +205,9 @@ class SpreadEngineCore:
                 self._hear_blocked(message, now)
             case EdgeSettingsChanged():
                 effects.extend(self._hear_settings(message, now))
+            case ResendState():
+                if Role(message.name) is Role.ROUTER:
+                    self._forget_router(now)
             case _:
                 assert_never(message)
         return (*effects, *self.on_deadline(now))
@@ -284,6 +296,15 @@ class SpreadEngineCore:
             self._unblocked(index, now.mono)
         elif block.until is not None:
             self._wake_at(block.until, index)
+
+    def _forget_router(self, now: Now) -> None:
+        """An end or a lifted block that only its predecessor knew of would otherwise hold a symbol for ever."""
+        self._all_blocked, self._all_blocked_until = False, None
+        for watched in self._watched:
+            watched.pair_out = None
+            watched.answer_by = 0
+            watched.blocked, watched.blocked_until = False, None
+        self._unblocked(ALL, now.mono)
 
     def _hear_settings(self, changed: EdgeSettingsChanged, now: Now) -> Effects:
         """A cooldown that runs ends no later than one begun now would."""

@@ -45,6 +45,11 @@ class TelemetryCore:
         self._settings = settings
         self._day = DayTally()
         self._shards: dict[int, ShardCounted] = {}
+        """Totals of the day by shard, those of earlier incarnations included."""
+        self._reported: dict[int, ShardCounted] = {}
+        """What each said last."""
+        self._before: dict[int, ShardCounted] = {}
+        """What the earlier incarnations of a shard had counted."""
         self._window: WindowCounted | None = None
         self._engine: EngineCounted | None = None
         self._trading: TradingState | None = None
@@ -56,7 +61,7 @@ class TelemetryCore:
                 for row in message.rows:
                     self._day.add(row)
             case ShardCounted():
-                self._shards[message.shard] = message
+                self._count_shard(message)
                 if self._feed_ended():
                     return (Send(Role.SUPERVISOR, self._figures(now)),)
             case WindowCounted():
@@ -70,6 +75,14 @@ class TelemetryCore:
         if self._next_at is None:
             self._next_at = Nanos(now.mono + FIGURES_INTERVAL_NS)
         return ()
+
+    def _count_shard(self, counted: ShardCounted) -> None:
+        """A shard that was started again counts from 0: what its predecessor had counted stays in the totals."""
+        last, before = self._reported.get(counted.shard), self._before.get(counted.shard)
+        if last is not None and counted.batches < last.batches:
+            before = self._before[counted.shard] = self._shards[counted.shard]
+        self._reported[counted.shard] = counted
+        self._shards[counted.shard] = counted if before is None else summed(before, counted)
 
     def next_deadline(self) -> Nanos | None:
         return self._next_at
@@ -218,3 +231,15 @@ class TelemetryCore:
         recent = islice(reversed(day.orders.values()), LATENCY_SAMPLES)
         to_ack = [order.acked - order.sent for order in recent if order.acked]
         return percentile(to_signal, 95) // 1_000, percentile(to_send, 95) // 1_000, percentile(to_ack, 95) // 1_000
+
+
+def summed(before: ShardCounted, counted: ShardCounted) -> ShardCounted:
+    """The totals of a shard and of its predecessors; it is final when the last of them is."""
+    return ShardCounted(
+        shard=counted.shard,
+        changed=(before.changed[0] + counted.changed[0], before.changed[1] + counted.changed[1]),
+        duplicate=(before.duplicate[0] + counted.duplicate[0], before.duplicate[1] + counted.duplicate[1]),
+        batches=before.batches + counted.batches,
+        malformed=before.malformed + counted.malformed,
+        final=counted.final,
+    )

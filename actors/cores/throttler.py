@@ -5,7 +5,9 @@ The broker counts orders and cancels over a sliding second (KIWOOM.md 5: five, t
 window and a margin after the call returned. The margin covers the jitter between our clock and the broker's.
 
 Limits: a silent entry grant comes back `margin_ns` after it expired (the time a report may be under way), a silent
-command one window and margin after it was passed on. A report later than that is still counted, but the slot may
+command one window and margin after it was passed on. After -308 the broker's window is fuller than ours: entries wait
+until all that it may count is over, a hedge or a cancel only a margin's time. A successor grants no entry before it
+knows the sends of the last window, or one has passed. A report later than that is still counted, but the slot may
 have been given again meanwhile: then only the Gateway's last guard stands between us and the cap.
 """
 
@@ -18,6 +20,7 @@ from actors.effects import Effect, Effects, Record, Role, Send
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import CancelOrder, OrderKind, PlaceOrder, QueryOrder
 from actors.messages.session import TradingState
+from actors.messages.supervision import ResendState
 from actors.messages.throttle import (
     EntriesPaused,
     EntryDenied,
@@ -47,6 +50,7 @@ ThrottlerMessage = (
     | RequestQuery
     | TradingState
     | RecentSends
+    | ResendState
 )
 
 
@@ -73,6 +77,8 @@ class ThrottleSettings:
     autopause_sustain_ns: int = 5 * SECOND
     autopause_release_below: int = 3
     autopause_enabled: bool = True
+    is_successor: bool = False
+    """Another Throttler worked before this one: what it let through is told by RecentSends."""
     lend_ahead: bool = False
     """While armed and calm, one slot is lent to the Router in advance: an entry then leaves without asking first."""
     queue_max: int = 256
@@ -131,6 +137,11 @@ class ThrottlerCore:
         )
         self._queries_total = 0
         self._armed = False
+        self._knows_sends = not settings.is_successor
+        self._entries_from = Nanos(0)
+        """No entry before this: the broker counts more than we do, or we do not know yet what it counts."""
+        self._urgent_from = Nanos(0)
+        """No hedge and no cancel before this: the broker's window was full a moment ago."""
         self._utilisation = Utilisation(settings)
         self._used_max = 0
         self._free_min_after_entry: int | None = None
@@ -139,6 +150,9 @@ class ThrottlerCore:
         self._deadline: Nanos | None = None
 
     def handle(self, message: ThrottlerMessage, now: Now) -> Effects:
+        if not self._knows_sends:
+            self._knows_sends = True
+            self._entries_from = Nanos(now.mono + self._window.span_ns)
         effects = [*self._advance(now), *self._take(message, now), *self._advance(now), *self._report(now.mono)]
         self._deadline = self._earliest_deadline(now.mono)
         return tuple(effects)
@@ -174,6 +188,9 @@ class ThrottlerCore:
                 self._queue_query(message)
             case SlotUsed():
                 self._enter(message.grant_id, message.returned)
+                if message.overload:
+                    self._entries_from = max(self._entries_from, Nanos(message.returned + self._window.span_ns))
+                    self._urgent_from = max(self._urgent_from, Nanos(message.returned + self._settings.margin_ns))
                 if message.kind is OrderKind.ENTRY:
                     self._note_free_after_entry(now.mono)
             case TradingState():
@@ -181,8 +198,13 @@ class ThrottlerCore:
             case RecentSends():
                 for sent in message.sends:
                     self._enter(None, sent)
+                self._entries_from = Nanos(0)
                 # A pause of the predecessor's ended with it.
                 return [Send(Role.ROUTER, EntriesPaused(self._utilisation.paused, now.mono))]
+            case ResendState():
+                if Role(message.name) is Role.ROUTER:
+                    self._lent = None  # its predecessor may have used it; the slot comes back by itself
+                    return [Send(Role.ROUTER, EntriesPaused(self._utilisation.paused, now.mono))]
             case _:
                 assert_never(message)
         return []
@@ -213,6 +235,8 @@ class ThrottlerCore:
         if waiting:
             wanted = min(self._settings.orders_max, self._settings.min_free_for_entry + waiting)
             return EntryDenied(request.pair_id, "THROTTLE_URGENT_FIRST", self._free_at(now, wanted))
+        if now < self._entries_from:
+            return EntryDenied(request.pair_id, "THROTTLE_OVERLOAD", self._entries_from)
         if self._free(now) < self._settings.min_free_for_entry:
             return EntryDenied(
                 request.pair_id, "THROTTLE_WINDOW", self._free_at(now, self._settings.min_free_for_entry)
@@ -233,6 +257,7 @@ class ThrottlerCore:
         if self._lent not in self._held:
             self._lent = None
         is_calm = self._armed and not (self._utilisation.paused or self._cancels or self._hedges)
+        is_calm = is_calm and now >= self._entries_from
         free = self._free(now) + (self._lent is not None)
         if not (settings.lend_ahead and is_calm and free >= settings.min_free_for_entry):
             return []
@@ -270,7 +295,7 @@ class ThrottlerCore:
         for grant_id in [grant_id for grant_id, held in self._held.items() if held.until <= now.mono]:
             del self._held[grant_id]
         effects: list[Effect] = []
-        while (self._cancels or self._hedges) and self._free(now.mono) > 0:
+        while (self._cancels or self._hedges) and now.mono >= self._urgent_from and self._free(now.mono) > 0:
             command = self._cancels.popleft() if self._cancels else self._hedges.popleft()
             grant_id = self._hold(now.mono, Nanos(now.mono + self._window.span_ns))
             effects.append(Send(Role.GATEWAY, replace(command, grant_id=grant_id)))
@@ -365,6 +390,8 @@ class ThrottlerCore:
             times.append(self._renew_at)
         times.extend(sent + self._window.span_ns for sent in self._window.sends(now)[:1])
         times.extend(sent + self._query_window.span_ns for sent in self._query_window.sends(now)[:1])
+        if (self._cancels or self._hedges) and self._urgent_from > now:
+            times.append(self._urgent_from)
         if self._boot_queries and (boot_at := self._boot_query_at(now)) is not None:
             times.append(boot_at)
         if (pause_at := self._utilisation.next_change(now)) is not None:

@@ -60,6 +60,10 @@ class Blocks:
     def has(self, symbol: Symbol, cause: Block) -> bool:
         return cause in self._until.get(symbol, {})
 
+    def standing(self) -> tuple[tuple[Symbol, Block], ...]:
+        """Each blocked symbol with the cause that names its refusal."""
+        return tuple((symbol, next(cause for cause in Block if cause in self._until[symbol])) for symbol in self._until)
+
     def until(self, symbol: Symbol) -> Nanos | None:
         """When the last block ends by itself; None if one of them does not (or there is none)."""
         latest = Nanos(0)

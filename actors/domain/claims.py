@@ -19,6 +19,9 @@ It may then lower `free` (if no course of our own fills explains it, the worst o
 Once nothing has moved for `settle_ns`, the last report, if it is later than our last order's end, is believed as it
 is, yet `own` not above our own ledger: a repeat of an old report must not invent shares.
 
+A symbol first reported while pairs are live (after a restart) is reckoned at its worst; what that may lack is its
+`slack`, and comes back with the first position report in which nothing of ours moves any more.
+
 Cash. The balance is the broker's (KIWOOM.md 6.2), moved by the amounts of our ended pairs; claims are what live pairs
 may yet pay.
 
@@ -71,6 +74,10 @@ class Holding:
     held: int = 0
     sellable: int = 0
     reported_at: Nanos | None = None
+    from_list: bool = False
+    """The last report is from the account's list, which may be older than it looks: asked before our last fills."""
+    slack: int = 0
+    """How much more than `ledger` may be there: it was first seen beside pairs whose fills so far are unknown."""
     last_end_at: Nanos | None = None
     """The control's stamp on the end of our last order."""
     settled_at: int = 0
@@ -102,21 +109,26 @@ class ShareBook:
         holding = self._holding(symbol)
         return not holding.claims and now >= holding.settled_at
 
+    def is_exact(self, symbol: Symbol) -> bool:
+        """Our reckoning is no mere lower bound."""
+        return not self._holding(symbol).slack
+
     def claims(self, symbol: Symbol) -> int:
         return sum(claim.claimed for claim in self._holding(symbol).claims.values())
 
-    def report(self, symbol: Symbol, held: int, sellable: int, at: Nanos) -> None:
-        """The broker's word. Out of order (older than the last one): ignored."""
+    def report(self, symbol: Symbol, held: int, sellable: int, at: Nanos, *, is_list: bool = False) -> None:
+        """The broker's word, by itself or in the account's list. Out of order (older than the last one): ignored."""
         holding = self._holding(symbol)
         if holding.reported_at is not None and at < holding.reported_at:
             return
         self._settle(holding, at)
         is_first = holding.reported_at is None
-        holding.held, holding.sellable, holding.reported_at = held, sellable, at
+        holding.held, holding.sellable, holding.reported_at, holding.from_list = held, sellable, at, is_list
         blocked = max(0, held - sellable)
         if self.is_quiet(symbol, at):
             holding.own = holding.ledger = held
             holding.external = blocked
+            holding.slack = 0
             holding.unsettled = False
             return
         holding.unsettled = True
@@ -124,6 +136,7 @@ class ShareBook:
         worst = max(0, held - sum(claim.highest for claim in claims))
         if is_first:
             holding.own = holding.ledger = worst
+            holding.slack = held - sum(claim.lowest for claim in claims) - worst
         elif holding.own > held - sum(claim.lowest for claim in claims):
             holding.own = worst
         if holding.external < blocked - sum(claim.resting_max for claim in claims):
@@ -184,7 +197,11 @@ class ShareBook:
         holding.unsettled = False
         if holding.reported_at is None:
             return
+        if holding.slack and holding.from_list:
+            return
         if holding.last_end_at is None or holding.reported_at >= holding.last_end_at:
+            if holding.slack:
+                holding.ledger, holding.slack = min(holding.ledger + holding.slack, holding.held), 0
             holding.own = min(holding.ledger, holding.held)
             holding.external = max(0, holding.held - holding.sellable)
 

@@ -205,6 +205,7 @@ class DoubtDesk:
                 self._resolve(case, DoubtVerdict.UNKNOWN, "a fill is missing and its price is not told", now)
                 return
             order.inferred_qty = Shares(order.inferred_qty + missing)
+            order.proved_qty = proved.cum_qty
             exec_id = f"QUERY{proved.cum_qty}"
             self._flow.filled(order, exec_id, proved.fill_px, missing, now.mono, now)
         if proved.proof is Proof.OVER and not order.is_over:

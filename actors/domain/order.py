@@ -4,12 +4,13 @@ The broker's events come twice, late and in any order (KIWOOM.md 4.2), so severa
 A cancel is a request of its own, with its own number; it never ends its target: only a confirmation does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
 from actors.domain.machine import Machine
-from actors.messages.orders import CancelOrder, EndReason, OrderEvent, OrderStyle, PlaceOrder
+from actors.messages.orders import CancelOrder, EndReason, OrderEvent, OrderFilled, OrderStyle, PlaceOrder
+from actors.messages.pairs import OrderStanding
 from kiwoom.market import Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
 
 
@@ -106,6 +107,9 @@ class CancelState(Enum):
     """Its target's end was confirmed."""
     REJECTED = auto()
     REFUSED = auto()
+    FORGOTTEN = auto()
+    """Under way when the Gateway was started again. Nobody waits for its answer; what the broker reports still counts
+    for its target."""
 
 
 OPEN_CANCEL_STATES = frozenset({CancelState.CALLED, CancelState.SENT, CancelState.NUMBERED})
@@ -126,12 +130,14 @@ class TrackedOrder:
     returned: Nanos = NO_TIME
     numbered: Nanos = NO_TIME
     cum_qty: Shares = NO_SHARES
-    amount: int = 0
-    """Won traded so far: price times quantity."""
+    fills: list[OrderFilled] = field(default_factory=list)
+    """As they were told, oldest first. At most one per share ordered."""
     exec_ids: set[str] = field(default_factory=set)
     """Only asked for membership. At most one entry per share ordered."""
     inferred_qty: Shares = NO_SHARES
     """Filled according to a query, the fill's own report still to come."""
+    proved_qty: Shares = NO_SHARES
+    """With `inferred_qty`: how much of the order that query knew to be filled, the fills seen before included."""
     ending: EndReason | None = None
     """Its end was seen before all of its fills: it ends with the last of them."""
     expected_cum: Shares = NO_SHARES
@@ -199,9 +205,24 @@ class TrackedOrder:
     @property
     def end_reason(self) -> EndReason:
         """Why it leaves the book if it does so now without having filled."""
-        if self.open_cancel is not None:
+        if self.open_cancel is not None or any(cancel.state is CancelState.FORGOTTEN for cancel in self.cancels):
             return EndReason.BY_US
         return EndReason.IOC_REMAINDER if self.command.style in IOC_STYLES else EndReason.BY_VENUE
+
+    @property
+    def standing(self) -> OrderStanding:
+        """For the successor of its manager. The grant and the plan are no part of it: they are used up."""
+        cancel = next((c for c in reversed(self.cancels) if c.state in (CancelState.HELD, *OPEN_CANCEL_STATES)), None)
+        return OrderStanding(
+            command=replace(self.command, grant_id=None, expires=None, plan=None),
+            submitted_at=self.returned or self.numbered or None,
+            numbered_at=self.numbered or None,
+            fills=tuple(self.fills),
+            over=self.is_over,
+            turned_down=self.state in (S.REJECTED, S.REFUSED),
+            cancel_id=cancel.cl_ord_id if cancel is not None else "",
+            cancel_at=cancel.at if cancel is not None else None,
+        )
 
     def could_match(self, side: Side, price: Won) -> bool:
         """Could an order of the other `side` at `price` (0 = any price) trade with this one?"""
@@ -221,6 +242,8 @@ class TrackedCancel:
     state: CancelState = CancelState.HELD
     screen_no: str = ""
     order_no: str = ""
+    at: Nanos = NO_TIME
+    """When it was called; while it is held back, when it was given."""
     returned: Nanos = NO_TIME
     rejecting: bool = False
     stuck: bool = False
@@ -230,42 +253,3 @@ class TrackedCancel:
     @property
     def cl_ord_id(self) -> str:
         return self.command.cl_ord_id
-
-
-@dataclass(frozen=True, slots=True)
-class KnownOrder:
-    """An order of ours as the journal tells it, for a Gateway that has been started again."""
-
-    command: PlaceOrder
-    state: OrderState
-    order_no: str
-    screen_no: str
-    attempted: Nanos
-    """The machine-wide monotonic clock goes on over a restart of the process."""
-    attempted_wall: WallNanos
-    returned: Nanos
-    cum_qty: Shares
-    amount: int
-    exec_ids: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        # HELD never left, and whether a call returned is not in the journal: such an order is SENT.
-        assert self.state not in (OrderState.HELD, OrderState.CALLED)
-        assert self.attempted > 0
-
-
-def restored(known: KnownOrder) -> TrackedOrder:
-    """Its number is given to it by the registry that it joins."""
-    return TrackedOrder(
-        known.command,
-        machine=Machine(ORDER_TRANSITIONS, known.state),
-        screen_no=known.screen_no,
-        attempted=known.attempted,
-        attempted_wall=known.attempted_wall,
-        returned=known.returned,
-        numbered=known.returned,
-        cum_qty=known.cum_qty,
-        amount=known.amount,
-        exec_ids=set(known.exec_ids),
-        accepted=known.state is S.WORKING,
-    )

@@ -13,6 +13,7 @@ from actors.domain.order_flow import OrderFlow, kind_of
 from actors.domain.order_rows import cancel_row, order_row, plain_row, refused_cancel_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
+from actors.domain.pair_memory import PairMemory
 from actors.domain.refusals import Circumstances, first_refusal
 from actors.domain.routes import PairRoutes
 from actors.domain.send_guard import Held, HoldQueue, SendGuard
@@ -57,6 +58,7 @@ class OrderCommands:
         hours: TradingHours,
         guard: SendGuard,
         queue: HoldQueue,
+        memory: PairMemory,
         symbols: Mapping[Symbol, SymbolEntry],
     ) -> None:
         self._out = out
@@ -68,6 +70,7 @@ class OrderCommands:
         self._hours = hours
         self._guard = guard
         self._queue = queue
+        self._memory = memory
         self._symbols = symbols
         self._screens_used = 0
         self._last_release = Nanos(0)
@@ -77,9 +80,17 @@ class OrderCommands:
     def place(self, command: PlaceOrder, now: Now) -> None:
         if self._is_repeat(command, now):
             return
+        order = TrackedOrder(command)
+        outdated, taken = self._outdated(command), self._slot_taken(command)
+        if outdated or taken:
+            self._orders.add(order)
+            self._flow.refused(order, RefusalReason.OUTDATED, outdated or taken, now, is_told=False)
+            if taken:  # its own manager may have begun it in good faith, a moment after the other's end
+                event = OrderRefused(command.pair_id, command.cl_ord_id, RefusalReason.OUTDATED, taken, now.mono)
+                self._out.send(Role.PAIR_MANAGER, event, command.slot)
+            return
         if self._routes.slot_of(command.pair_id) is None:
             self._routes.assign(command.pair_id, command.slot)
-        order = TrackedOrder(command)
         self._orders.add(order)
         if self._queue.is_full:
             self._flow.refused(order, RefusalReason.NO_GRANT, "too many commands wait for the window", now)
@@ -90,12 +101,18 @@ class OrderCommands:
     def cancel(self, command: CancelOrder, now: Now) -> None:
         if self._is_repeat(command, now):
             return
+        outdated = self._outdated(command)
+        if outdated:
+            self._refuse_untracked(command, RefusalReason.OUTDATED, outdated, now)
+            return
         target = self._orders.order(command.target)
         if target is None:
             text = f"{command.target} is no order of ours"
             self._refuse_untracked(command, RefusalReason.UNKNOWN_TARGET, text, now)
+            event = OrderRefused(command.pair_id, command.cl_ord_id, RefusalReason.UNKNOWN_TARGET, text, now.mono)
+            self._out.send(Role.PAIR_MANAGER, event, command.slot)
             return
-        cancel = TrackedCancel(command, target)
+        cancel = TrackedCancel(command, target, at=now.mono)
         self._orders.add(cancel)
         target.cancels.append(cancel)
         if target.state is OrderState.HELD:
@@ -106,6 +123,15 @@ class OrderCommands:
             return
         self._queue.add(cancel)
         self.release(now)
+
+    def withdraw_entry(self, pair_id: str, now: Now) -> None:
+        """The pair's manager is gone: if its entry has not left yet, it does not leave any more."""
+        for held in self._queue.in_order():
+            if held.command.pair_id == pair_id and kind_of(held) is OrderKind.ENTRY:
+                assert isinstance(held, TrackedOrder)
+                self._queue.remove(held)
+                text = "its pair's manager was started again"
+                self._flow.refused(held, RefusalReason.OUTDATED, text, now, is_told=False)
 
     def returned(self, event: OrderCalled) -> TrackedOrder | TrackedCancel | None:
         """The call came back: the window counts it from now, the Throttler is told, and of an overload the Router.
@@ -209,6 +235,7 @@ class OrderCommands:
         target = cancel.target
         cancel.screen_no = self._next_screen()
         cancel.state = CancelState.CALLED
+        cancel.at = now.mono
         order_type = cancel_order_type(target.venue, target.side)
         self._guard.called(cancel.cl_ord_id)
         self._out.record(
@@ -287,8 +314,6 @@ class OrderCommands:
 
     def _refuse_untracked(self, command: CancelOrder, reason: RefusalReason, text: str, now: Now) -> None:
         self._out.record(refused_cancel_row(now, command, reason=reason.value, message_text=text))
-        event = OrderRefused(command.pair_id, command.cl_ord_id, reason, text, now.mono)
-        self._out.send(Role.PAIR_MANAGER, event, command.slot)
         self._free_grant(command.grant_id)
 
     def _withdraw(self, cancel: TrackedCancel, now: Now) -> None:
@@ -297,6 +322,21 @@ class OrderCommands:
         cancel.state = CancelState.CALLED
         self._flow.withdrawn(cancel.target, now)
         self._free_grant(cancel.command.grant_id)
+
+    def _outdated(self, command: PlaceOrder | CancelOrder) -> str:
+        """Why nobody stands behind this command any more; "" = its pair's present manager gave it."""
+        generation = self._memory.generation(command.pair_id)
+        if command.generation >= generation:
+            return ""
+        return f"decided in generation {command.generation} of its pair, which is in {generation}"
+
+    def _slot_taken(self, command: PlaceOrder) -> str:
+        """A slot in which a pair was restored takes no entry of another: a manager that failed had decided it."""
+        occupant = self._routes.pair_in(command.slot)
+        if command.kind is not OrderKind.ENTRY or occupant is None or occupant == command.pair_id:
+            return ""
+        is_taken = self._memory.generation(occupant) > 0 and self._memory.is_running(occupant)
+        return f"{occupant} was restored in slot {command.slot}" if is_taken else ""
 
     def _is_repeat(self, command: PlaceOrder | CancelOrder, now: Now) -> bool:
         """The id was used before: nothing is sent, and the pair hears again what became of the first."""

@@ -65,6 +65,8 @@ class OrderFlow:
         self._symbols = symbols
         # Per price at which we ever rested today: what the shard was last told.
         self._resting: dict[tuple[Symbol, Venue, Side, Won], Shares] = {}
+        self._late: dict[tuple[str, str, str], LateFill] = {}
+        """Told to the Router, by pair, order and execution, until a rescue of the pair is given a slot."""
         self.trouble = ""
         """Why nobody may begin anything new until the next reconciliation; "" = all is understood."""
 
@@ -81,7 +83,7 @@ class OrderFlow:
         order.machine.fire(OrderTrigger.NUMBER)
         self._orders.number(order, order_no)
         order.numbered = at
-        stamps = (("called_mono_ns", order.attempted), ("returned_mono_ns", order.returned))
+        stamps = (("called_mono_ns", order.attempted), *_returned(order))
         self._out.record(order_row(EventType.ORDER_ACK, now, order, at, reason=reason or None, extra=stamps))
         self._tell(order, OrderAcked(order.command.pair_id, order.cl_ord_id, order_no, at))
         if was_over:
@@ -111,7 +113,6 @@ class OrderFlow:
         """One new fill. The caller has made sure that it is no repeat. `report` None: a query proved it."""
         was_over = order.is_over
         order.cum_qty = Shares(order.cum_qty + qty)
-        order.amount += px * qty
         is_whole = order.cum_qty >= order.command.qty
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         self._holdings.filled(order, qty)
@@ -131,6 +132,8 @@ class OrderFlow:
             tax_cum_won=report.tax_won if report is not None else None,
             at=at,
         )
+        order.fills.append(event)
+        costs = (("commission_cum_won", event.commission_cum_won), ("tax_cum_won", event.tax_cum_won))
         self._out.record(
             order_row(
                 EventType.TRADE_FILL if ends_it else EventType.TRADE_PARTIAL,
@@ -141,6 +144,7 @@ class OrderFlow:
                 fill_qty=qty,
                 fill_px=px,
                 exec_id=exec_id,
+                extra=tuple((name, won) for name, won in costs if won is not None),
                 reason="LATE" if was_over else "DOUBT" if report is None else None,
             )
         )
@@ -183,17 +187,21 @@ class OrderFlow:
     ) -> None:
         trigger = OrderTrigger.TURN_AWAY if source is RejectSource.LOCAL else OrderTrigger.REJECT
         order.machine.fire(trigger)
-        row = order_row(EventType.ORDER_REJECT, now, order, at, report, reason=source.value, message_text=text or None)
-        self._out.record(row)
+        extra = (("overload", True),) if overload else ()
+        words = text or None
+        self._out.record(
+            order_row(EventType.ORDER_REJECT, now, order, at, report, extra, reason=source.value, message_text=words)
+        )
         self._tell(order, OrderRejected(order.command.pair_id, order.cl_ord_id, source, text, overload, at))
         self._close(order, at, now, Shares(order.command.qty))
 
-    def refused(self, order: TrackedOrder, reason: RefusalReason, text: str, now: Now) -> None:
-        """Held and now not to be sent."""
+    def refused(self, order: TrackedOrder, reason: RefusalReason, text: str, now: Now, *, is_told: bool = True) -> None:
+        """Held and now not to be sent. Not `is_told`: its manager is gone, its successor never heard of it."""
         order.machine.fire(OrderTrigger.REFUSE)
         row = order_row(EventType.ORDER_REFUSED, now, order, reason=reason.value, message_text=text)
         self._out.record(row)
-        self._tell(order, OrderRefused(order.command.pair_id, order.cl_ord_id, reason, text, now.mono))
+        if is_told:
+            self._tell(order, OrderRefused(order.command.pair_id, order.cl_ord_id, reason, text, now.mono))
         self._free_grant(order.command.grant_id)
         self._close(order, now.mono, now)
 
@@ -203,7 +211,7 @@ class OrderFlow:
         self._free_grant(order.command.grant_id)
 
     def timed_out(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
-        self._out.record(order_row(EventType.ORDER_TIMEOUT, now, order, at))
+        self._out.record(order_row(EventType.ORDER_TIMEOUT, now, order, at, extra=_returned(order)))
         self._tell(order, OrderTimedOut(order.command.pair_id, order.cl_ord_id, at))
 
     def stuck(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
@@ -219,7 +227,7 @@ class OrderFlow:
         self._orders.number(cancel, order_no)
         if cancel.state in OPEN_CANCEL_STATES:
             cancel.state = CancelState.NUMBERED
-        self._out.record(cancel_row(EventType.ORDER_ACK, now, cancel, at))
+        self._out.record(cancel_row(EventType.ORDER_ACK, now, cancel, at, extra=_returned(cancel)))
 
     def cancel_rejected(
         self,
@@ -260,15 +268,33 @@ class OrderFlow:
 
     def repeat_last_event(self, tracked: TrackedOrder | TrackedCancel) -> None:
         """A command came again: its pair is told once more how the first stands. Nothing yet = it will be told."""
-        if tracked.last_event is not None:
-            self._tell(tracked, tracked.last_event)
+        slot = self._routes.slot_of(tracked.command.pair_id)
+        if tracked.last_event is not None and slot is not None:
+            self._out.send(Role.PAIR_MANAGER, tracked.last_event, slot)
 
     def show_resting(self, shard: int) -> None:
         """To a shard that was started again: everything of ours that rests."""
         for (symbol, venue, side, price), qty in self._resting.items():
-            entry = self._symbols[symbol]
-            if entry.shard == shard:
+            entry = self._symbols.get(symbol)
+            if entry is not None and entry.shard == shard:
                 self._out.send(Role.MARKET_DATA, OwnResting(entry.index, venue, side, price, qty), shard)
+
+    def recall_resting(self) -> None:
+        """After a restart: the shards were told by our predecessor what rests."""
+        for order in self._orders.open_orders():
+            if order.rests:
+                key = (order.symbol, order.venue, order.side, order.command.price)
+                self._resting[key] = self._orders.resting_qty(*key)
+
+    def late_fills(self) -> tuple[LateFill, ...]:
+        """Those that no rescue has taken up yet, oldest first."""
+        return tuple(self._late.values())
+
+    def taken_up(self, pair_id: str) -> None:
+        """A rescue of the pair has a slot: it begins with the oldest of its late fills."""
+        oldest = next((key for key in self._late if key[0] == pair_id), None)
+        if oldest is not None:
+            del self._late[oldest]
 
     def stop(self, text: str, now: Now) -> None:
         """An order's state is no longer understood: no entry until a reconciliation; hedges and cancels go on."""
@@ -285,7 +311,9 @@ class OrderFlow:
             self._out.send(Role.PAIR_MANAGER, event, slot)
         elif isinstance(event, OrderFilled):
             assert isinstance(tracked, TrackedOrder)
-            self._out.send(Role.ROUTER, LateFill(event, tracked.symbol))
+            late = LateFill(event, tracked.symbol)
+            self._late[event.pair_id, event.cl_ord_id, event.exec_id] = late
+            self._out.send(Role.ROUTER, late)
 
     def _free_grant(self, grant_id: int | None) -> None:
         if grant_id is not None:
@@ -315,10 +343,16 @@ class OrderFlow:
             self._resting[key] = qty
         else:
             del self._resting[key]
-        entry = self._symbols[order.symbol]
-        message = OwnResting(entry.index, order.venue, order.side, order.command.price, qty)
-        self._out.send(Role.MARKET_DATA, message, entry.shard)
+        entry = self._symbols.get(order.symbol)
+        if entry is not None:  # an order of an earlier run may be of a symbol that this one does not have
+            message = OwnResting(entry.index, order.venue, order.side, order.command.price, qty)
+            self._out.send(Role.MARKET_DATA, message, entry.shard)
 
 
 def kind_of(tracked: TrackedOrder | TrackedCancel) -> OrderKind:
     return tracked.command.kind if isinstance(tracked, TrackedOrder) else OrderKind.CANCEL
+
+
+def _returned(tracked: TrackedOrder | TrackedCancel) -> tuple[tuple[str, Nanos], ...]:
+    """When the call returned, for the row: 0 if it has not."""
+    return (("returned_mono_ns", tracked.returned),)

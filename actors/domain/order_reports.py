@@ -19,7 +19,7 @@ from actors.domain.order_flow import OrderFlow
 from actors.domain.order_rows import order_row, plain_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
-from actors.messages.journal import EventType
+from actors.messages.journal import ABSORBED, EventType
 from actors.messages.orders import RejectSource
 from kiwoom.codes.error import is_overload
 from kiwoom.control import EventMalformed, MessageReceived, OrderCalled, OrderNumbered, OrderReport, ReportKind
@@ -213,7 +213,7 @@ class OrderReports:
         if exec_id in order.exec_ids:
             return
         order.exec_ids.add(exec_id)
-        known = min(order.inferred_qty, report.fill_qty)
+        known = _known_by_query(order, report)
         if known:
             order.inferred_qty = Shares(order.inferred_qty - known)
             self._out.record(
@@ -223,8 +223,9 @@ class OrderReports:
                     order,
                     report.at,
                     report,
-                    reason="ABSORBED",
+                    reason=ABSORBED,
                     message_text=f"fill {exec_id} of {report.fill_qty} at {report.fill_px}, known by query: {known}",
+                    extra=(("absorbed_exec_id", exec_id), ("absorbed_qty", known)),
                 )
             )
         if report.fill_qty > known:
@@ -314,6 +315,13 @@ class OrderReports:
 
     def _alarm(self, at: Nanos, wait: Nanos, awaited: Awaited, tracked: TrackedOrder | TrackedCancel) -> None:
         self._alarms.set(Nanos(at + wait), OrderAlarm(awaited, tracked))
+
+
+def _known_by_query(order: TrackedOrder, report: OrderReport) -> Shares:
+    """How much of this fill a query has told of before. A fill that made the order's sum (911) larger than the query
+    knew it is news, although the report of an earlier one never came."""
+    before = max(0, report.cum_qty - report.fill_qty)
+    return Shares(max(0, min(order.inferred_qty, report.fill_qty, order.proved_qty - before)))
 
 
 def _filled_by_confirmation(order: TrackedOrder, report: OrderReport) -> Shares:

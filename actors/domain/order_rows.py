@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actors.domain.order import TrackedCancel, TrackedOrder
+from actors.domain.plan_record import plan_as_json
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import CancelOrder, PlaceOrder
 from kiwoom.control import OrderReport
@@ -21,20 +22,14 @@ def plain_row(event_type: EventType, now: Now, at: Nanos | None = None, **column
     return Row(event_type, mono, WallNanos(now.wall - (now.mono - mono)), **columns)
 
 
-def place_row(event_type: EventType, now: Now, command: PlaceOrder, **columns: Any) -> Row:
-    """A row about an order that never got as far as being tracked."""
-    return plain_row(
-        event_type,
-        now,
-        pair_id=command.pair_id,
-        leg=command.leg,
-        venue=command.venue.value,
-        symbol=command.symbol,
-        cl_ord_id=command.cl_ord_id,
-        side=command.side.value,
-        qty=command.qty,
-        price=command.price,
-        **columns,
+def given(command: PlaceOrder) -> tuple[tuple[str, Any], ...]:
+    """What an order's columns do not say of its command: with these a successor can read the command back."""
+    return (
+        ("style", command.style.value),
+        ("slot", command.slot),
+        ("symbol_index", command.symbol_index),
+        ("generation", command.generation),
+        *((("plan", plan_as_json(command.plan)),) if command.plan is not None else ()),
     )
 
 
@@ -47,7 +42,9 @@ def order_row(
     extra: tuple[tuple[str, Any], ...] = (),
     **columns: Any,
 ) -> Row:
+    """The order's first row, whichever it is, tells all of its command."""
     command = order.command
+    is_first = event_type is EventType.ORDER_SEND_ATTEMPT or not order.attempted
     filled: dict[str, Any] = {
         "pair_id": command.pair_id,
         "leg": command.leg,
@@ -63,7 +60,7 @@ def order_row(
         "screen_no": order.screen_no or None,
         "rq_name": command.cl_ord_id,
         "order_type": order.order_type or None,
-        "extra": (("kind", command.kind.value), *extra),
+        "extra": (("kind", command.kind.value), *(given(command) if is_first else ()), *extra),
     }
     if report is not None:
         filled |= {"sgubun": "0", "fids": report.fids}

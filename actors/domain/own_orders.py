@@ -19,6 +19,7 @@ class OwnOrders:
         self._by_number: dict[str, list[TrackedOrder | TrackedCancel]] = {}
         self._open: dict[str, TrackedOrder] = {}
         self._unnumbered: dict[str, TrackedOrder] = {}
+        self._of_pair: dict[str, list[TrackedOrder]] = {}
         # Full, the oldest goes: it is the least likely to be ours still. A query would find what it told.
         self._early: deque[OrderReport] = deque(maxlen=early_reports_max)
 
@@ -28,6 +29,7 @@ class OwnOrders:
         if isinstance(tracked, TrackedOrder):
             self._open[tracked.cl_ord_id] = tracked
             self._unnumbered[tracked.cl_ord_id] = tracked
+            self._of_pair.setdefault(tracked.command.pair_id, []).append(tracked)
 
     def find(self, cl_ord_id: str) -> TrackedOrder | TrackedCancel | None:
         return self._by_id.get(cl_ord_id)
@@ -35,6 +37,10 @@ class OwnOrders:
     def order(self, cl_ord_id: str) -> TrackedOrder | None:
         found = self._by_id.get(cl_ord_id)
         return found if isinstance(found, TrackedOrder) else None
+
+    def of_pair(self, pair_id: str) -> tuple[TrackedOrder, ...]:
+        """All orders of the pair, in the order in which they were given."""
+        return tuple(self._of_pair.get(pair_id, ()))
 
     def number(self, tracked: TrackedOrder | TrackedCancel, order_no: str) -> None:
         assert order_no

@@ -21,3 +21,7 @@ class PairRoutes:
     def slot_of(self, pair_id: str) -> int | None:
         """None: the slot has been given to another pair since, or the pair was never assigned."""
         return self._slot_of.get(pair_id)
+
+    def pair_in(self, slot: int) -> str | None:
+        """The pair that the slot was given last; it may be over."""
+        return self._pair_in.get(slot)

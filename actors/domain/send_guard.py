@@ -83,6 +83,10 @@ class SendGuard:
         is_entry = isinstance(held, TrackedOrder) and held.command.kind is OrderKind.ENTRY
         return len(self._in_flight) + 1 + (self._reserve if is_entry else 0)
 
+    def sends(self, now: Nanos) -> tuple[Nanos, ...]:
+        """What the broker's window may still count, oldest first; a call not returned yet counts as made now."""
+        return (*self._window.sends(now), *(now for _ in self._in_flight))
+
     def line_lost(self, now: Nanos) -> None:
         """Calls that will not be answered any more count as made now."""
         for _ in self._in_flight:

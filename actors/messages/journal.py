@@ -5,7 +5,7 @@ The columns are those of CONTRACTS.md, `events`.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from kiwoom.market import Nanos, WallNanos
 
@@ -36,6 +36,7 @@ class EventType(Enum):
     SERVER_MESSAGE = "SERVER_MESSAGE"
     POSITION_UPDATE = "POSITION_UPDATE"
     PAIR_STATE = "PAIR_STATE"
+    PAIR_ASSIGNED = "PAIR_ASSIGNED"
     PAIR_RESTORED = "PAIR_RESTORED"
     PAIRED_DONE = "PAIRED_DONE"
     HEDGE_TIMEOUT = "HEDGE_TIMEOUT"
@@ -52,6 +53,10 @@ class EventType(Enum):
     SAFE_STATE = "SAFE_STATE"
     CONFIG_CHANGED = "CONFIG_CHANGED"
     OPERATOR = "OPERATOR"
+
+
+ABSORBED: Final = "ABSORBED"
+"""`reason` of the SERVER_MESSAGE row of a fill that a query had told of before."""
 
 
 @dataclass(frozen=True, slots=True)

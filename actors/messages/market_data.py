@@ -103,7 +103,7 @@ class TopOfBook:
 
 @dataclass(frozen=True, slots=True)
 class ShardCounted:
-    """Running totals of a shard since the start of the day, per venue (KRX, NXT). At most 4 a second."""
+    """Running totals of a shard since it was started, per venue (KRX, NXT). At most 4 a second."""
 
     shard: int
     changed: tuple[int, int]

@@ -1,6 +1,7 @@
 """Conversation: the life of one pair.
 
-Router -> PairManager: StartPair, FlattenPair, CheckPair. PairManager -> Router: PairAdvanced, PairEnded, SlotRestored.
+Router -> PairManager: StartPair, StartRescue, FlattenPair, CheckPair.
+PairManager -> Router: PairAdvanced, PairEnded, SlotRestored.
 Gateway -> Router: LateFill, AccountSnapshot, PositionChanged, OrderEnded, SymbolOverloaded, AdmissionRestored.
 Gateway -> PairManager (a restarted one, or after the Gateway's own restart): RestorePair, NothingToRestore.
 Router -> Gateway: PairAssigned. Router -> Supervisor: PairsCounted. Supervisor -> Router: CountPairs.
@@ -221,7 +222,12 @@ class AdmissionRestored:
     traded_won: Won
     net_won: Won
     imbalances: tuple[PairEnded, ...] = ()
+    """Without those that a live child has taken over (a flatten): the child's own end closes them."""
     ended: tuple[tuple[str, int, Symbol], ...] = ()
+    orders: int = 0
+    """How many orders have ended since the start of the day, as OrderEnded tells them."""
+    generations: tuple[tuple[str, int], ...] = ()
+    """(pair_id, generation) of every pair in `plans`, `imbalances` or `ended` that was ever restored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class OperatorCommand:
 
     command: Command
     symbol: str | None = None
+    repeated: bool = False
+    """Told again to a successor, which must wish what its predecessor did: it was recorded when it was pressed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Router -> Throttler: RequestEntry, ReturnEntry. Throttler -> Router: EntryLent, 
 EntriesPaused.
 Gateway -> Throttler: SlotUsed, SlotFreed, RequestQuery. Throttler -> Gateway: QueryGranted and the commands of
 messages.orders that it passes on.
-Supervisor -> Throttler (a restarted one): RecentSends. Throttler -> Telemetry: WindowCounted.
+Gateway -> Throttler (a restarted one): RecentSends. Throttler -> Telemetry: WindowCounted.
 """
 
 from dataclasses import dataclass
@@ -71,6 +71,7 @@ class SlotUsed:
     called: Nanos
     returned: Nanos
     overload: bool
+    """It was -308: the broker's window is fuller than ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ on; nothing survives the process. What each desk assumes stands in `order_desk`,
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,13 @@ from kiwoom.simulated.events import (
     ViEnded,
     ViStarted,
 )
-from kiwoom.simulated.faults import BrokerKnobs, Faults, Latency, settings_from
+from kiwoom.simulated.faults import BrokerKnobs, Faults, Latency, Strike, settings_from
 from kiwoom.simulated.feed import Feed
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.line import Line
 from kiwoom.simulated.market import SimulatedMarket
 from kiwoom.simulated.master import Master, MasterNotes
+from kiwoom.simulated.mischief import LINE, Mischief
 from kiwoom.simulated.order_desk import OrderCall, OrderDesk
 from kiwoom.simulated.orders import BrokerOrder
 from kiwoom.simulated.query_desk import QueryDesk
@@ -81,12 +82,14 @@ class SimulatedBroker:
         listings = {symbol: market.listing(symbol) for symbol in symbols}
         self.market = market
         self.account = account
+        self._watcher: Callable[[MarketEvent], None] | None = None
         self._resend_session_signal = settings.resend_session_signal
         self._line = Line(settings.latency, settings.faults, seed)
         self._master = Master(
             listings, settings.notes, account.number, "1" if settings.knobs.mock_server else "simulated"
         )
         self._feed = Feed(market, listings, self._line)
+        self._mischief = Mischief(self._line, market, self._observe, market.now)
         self._orders = OrderDesk(
             line=self._line,
             feed=self._feed,
@@ -97,6 +100,7 @@ class SimulatedBroker:
             record=self._record,
             wall_to_mono=lambda wall: wall - self._wall_less_mono,
             observe_all=self._observe,
+            mischief=self._mischief,
         )
         self._queries = QueryDesk(
             line=self._line,
@@ -107,6 +111,7 @@ class SimulatedBroker:
             orders=self._orders.orders.values,
         )
         self._wall_less_mono = 0
+        self._now = 0
         # Emptied by every `take_ledger`.
         self._ledger: list[LedgerRow] = []
         self._recorded: Counter[LedgerKind] = Counter()
@@ -126,7 +131,7 @@ class SimulatedBroker:
         If more is due, `next_at` says so: the caller can look after its line in between. The ledger rows of all this
         are to be taken and written before the events are sent.
         """
-        self._wall_less_mono = wall - mono
+        self._wall_less_mono, self._now = wall - mono, wall
         for _ in range(steps):
             market_at, own_at = self.market.next_at(), self._line.next_at()
             if own_at is not None and own_at < market_at:
@@ -140,6 +145,10 @@ class SimulatedBroker:
             self._feed.publish_books()
         return self._line.take()
 
+    def watch(self, watcher: Callable[[MarketEvent], None]) -> None:
+        """Somebody beside the client is shown the market's halts, interruptions and session signals."""
+        self._watcher = watcher
+
     def _observe(self, events: Sequence[MarketEvent]) -> None:
         for event in events:
             match event:
@@ -149,18 +158,24 @@ class SimulatedBroker:
                     self._feed.trade_printed(event)
                 case SessionSignal():
                     self._feed.signalled(event)
+                    self._show(event)
                 case ViStarted() | ViEnded():
                     self._feed.vi_changed(event)
+                    self._show(event)
                 case Halted() | Resumed():
-                    pass  # The control tells nobody; orders are refused, and the book stands still.
+                    self._show(event)  # The control tells nobody; orders are refused, and the book stands still.
                 case _:
                     self._orders.observe(event)
+
+    def _show(self, event: MarketEvent) -> None:
+        if self._watcher is not None:
+            self._watcher(event)
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
     def call(self, frame: CallFrame, mono: int, wall: int) -> ReplyFrame:
         """One method of the control. Raises `UnknownCallError` for what the control does not have."""
-        self._wall_less_mono = wall - mono
+        self._wall_less_mono, self._now = wall - mono, wall
         return ReplyFrame(self._call(frame.name, frame.args, mono, wall))
 
     def disconnected(self) -> None:
@@ -221,6 +236,37 @@ class SimulatedBroker:
                 self._feed.send_signal(signal)
         return result
 
+    # --- faults, from outside ---------------------------------------------------------------------------------------
+
+    def take_strikes(self) -> list[Strike]:
+        """The faults that happened since the last look, oldest first; at most the last `faults.STRIKES_KEPT_MAX`."""
+        return self._line.dice.take()
+
+    def calm(self) -> tuple[str, ...]:
+        """From now on (the time of the last call or `due`) nothing goes wrong, and every halt, VI, rush and line that
+        is down ends. What was late still comes late; what was lost stays lost. Returns what stands all the same, in
+        words: an NXT that closed early."""
+        self._line.calm()
+        self.observe(self.market.calm(max(self._now, self.market.now)))
+        return ("NXT closed early",) if self.market.nxt_closed_early else ()
+
+    def cut_line(self, wall: int, down_ns: int = 0) -> None:
+        """The line to the client breaks (-106), and no login works for `down_ns`."""
+        self._line.dice.note("cut_line", LINE, wall, down_ns)
+        self._line.cut_at(wall, self._line.session, down_ns)
+
+    def observe(self, events: Sequence[MarketEvent]) -> None:
+        """What `market` answered to a call that was not the broker's: a halt, a hit, an early close, a rush."""
+        self._observe(events)
+        self._feed.publish_books()
+
+    def order_by_hand(
+        self, venue: str, symbol: str, side: str, qty: int, price: int, hoga: str, mono: int, wall: int
+    ) -> str:
+        """The trader's own order, in HTS. Its number; "" if the server turns it away."""
+        self._wall_less_mono = wall - mono
+        return self._orders.order_by_hand(venue, symbol, side, qty, price, hoga, wall)
+
     # --- the books --------------------------------------------------------------------------------------------------
 
     def take_ledger(self) -> list[LedgerRow]:
@@ -251,6 +297,7 @@ class SimulatedBroker:
             "orders_max_in_1s": self._orders.window.most_used,
             "queries": self._queries.asked,
             "query_overloads": self._queries.overloads,
+            "faults": dict(sorted(self._line.dice.counts.items())),
             "open_orders": [order.order_no for order in self.open_orders()],
         }
 

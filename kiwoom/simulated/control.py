@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from kiwoom.control import Clock, ControlEvents
 from kiwoom.simulated.broker import SimulatedBroker
-from kiwoom.simulated.line import LINE_CUT
+from kiwoom.simulated.line import CANNOT_CONNECT, LINE_CUT
 from kiwoom.simulated.realtime import FIDS_OF
 from kiwoom.simulated.wire import (
     CallFrame,
@@ -36,7 +36,6 @@ from kiwoom.simulated.wire import (
     encode,
 )
 
-CANNOT_CONNECT: Final = -101
 ORDER_NOT_SENT: Final = -307
 CALL_TIMEOUT_S: Final = 2.0
 
@@ -206,7 +205,7 @@ class SimulatedControl:
         if self._real_values is None:
             self._real_values = frame.raw.split("\t")
         index = _FIELD_OF[frame.real_type].get(nFid)
-        return "" if index is None else self._real_values[index]
+        return "" if index is None or index >= len(self._real_values) else self._real_values[index]
 
     def GetChejanData(self, nFid: int) -> str:
         return self._current.values.get(nFid, "") if isinstance(self._current, ChejanFrame) else ""

@@ -131,6 +131,30 @@ class Exchange:
             self._end(order, "canceled", wall)
         self.publish(order.book, wall)
 
+    def ahead_of(self, order_no: str) -> int | None:
+        """What would trade before the first share of our order if somebody came from the other side; None if it does
+        not stand in a book that trades now."""
+        order = self._own.get(order_no)
+        if order is None or order.pricing == "mid" or order.book.mode != CONTINUOUS:
+            return None
+        ladder = order.book.ladder(order.buying)
+        key = order.price * ladder.sign
+        ahead = order.book.available(not order.buying, order.price) - ladder.levels[key].total
+        for resting in ladder.levels[key].queue:
+            if resting is order:
+                break
+            ahead += resting.qty
+        return ahead
+
+    def hit(self, order_no: str, qty: int, wall: int) -> None:
+        """Somebody takes `qty` shares of our resting order, and what stands before it."""
+        ahead = self.ahead_of(order_no)
+        if ahead is None:
+            return
+        order = self._own[order_no]
+        self.take(order.book, not order.buying, order.price, ahead + qty, wall)
+        self.publish(order.book, wall)
+
     def own_orders(self) -> tuple[str, ...]:
         """The numbers of our orders that rest, oldest first."""
         return tuple(self._own)

@@ -6,13 +6,15 @@ Counts what it published, so that a run can say what got lost on the way. VI eve
 """
 
 from collections.abc import Mapping
+from typing import Final
 
-from kiwoom.simulated.events import BookChanged, SessionSignal, TradePrinted, ViEnded, ViStarted
+from kiwoom.simulated.events import Book, BookChanged, SessionSignal, TradePrinted, ViEnded, ViStarted
 from kiwoom.simulated.line import Line
 from kiwoom.simulated.market import Listing, SimulatedMarket
 from kiwoom.simulated.orders import Quote
 from kiwoom.simulated.realtime import (
     BOOK_TYPE,
+    FIDS_OF,
     SESSION_CODE,
     SESSION_TYPE,
     TRADE_TYPE,
@@ -25,6 +27,13 @@ from kiwoom.simulated.realtime import (
 )
 from kiwoom.simulated.rules import KRX, NXT, VENUES, hhmmss
 from kiwoom.simulated.wire import RealFrame
+
+UNKNOWN_CODE: Final = "999999"
+NONSENSE: Final = (
+    *("crossed", "zero", "no size", "negative size", "absurd price", "absurd size"),
+    *("unknown code", "cut off", "unreadable", "empty"),
+)
+"""The ways of the fault poison_quote, equally likely."""
 
 
 class Feed:
@@ -69,6 +78,8 @@ class Feed:
 
     def publish_books(self) -> None:
         """The end of an instant: every registered book that changed in it, once."""
+        if not self._changed:
+            return
         for (venue, symbol), wall in self._changed.items():
             code = venue_code(venue, symbol)
             if not self._line.registrations.wants(code, BOOK_TYPE):
@@ -77,10 +88,26 @@ class Feed:
             book = self._market.book(venue, symbol)
             if book == tape.sent_book:
                 continue
+            if self._line.dice.strikes("poison_quote", code, wall):
+                self._send_nonsense(code, book, tape, wall)
             self._line.send(RealFrame(code, BOOK_TYPE, book_raw(book, tape, hhmmss(wall), self._last_codes[venue])))
             tape.sent_book = book
             self.published[venue] += 1
         self._changed.clear()
+
+    def _send_nonsense(self, code: str, book: Book, tape: Tape, wall: int) -> None:
+        """Before the true quote, in the same instant. It is not counted as published."""
+        way = self._line.dice.one_of(NONSENSE)
+        match way:
+            case "cut off":
+                raw = hhmmss(wall)
+            case "unreadable":
+                raw = "\t".join(["?"] * len(FIDS_OF[BOOK_TYPE]))
+            case "empty":
+                raw = ""
+            case _:
+                raw = book_raw(_nonsense(way, book), tape, hhmmss(wall), "")
+        self._line.send(RealFrame(UNKNOWN_CODE if way == "unknown code" else code, BOOK_TYPE, raw))
 
     def trade_printed(self, event: TradePrinted) -> None:
         tape = self._tapes[event.venue, event.symbol]
@@ -124,6 +151,27 @@ class Feed:
     def send_signal(self, signal: SessionSignal) -> None:
         raw = f"{signal.code}\t{signal.time}\t{signal.remaining}"
         self._line.send(RealFrame(SESSION_CODE, SESSION_TYPE, raw))
+
+
+def _nonsense(way: str, book: Book) -> Book:
+    """The book as no exchange would show it."""
+    bids, asks = book.bids, book.asks
+    match way:
+        case "crossed":
+            bids, asks = asks, bids
+        case "zero":
+            bids, asks = [(0, 0)], [(0, 0)]
+        case "no size":
+            bids, asks = [(price, 0) for price, _ in bids], [(price, 0) for price, _ in asks]
+        case "negative size":
+            bids, asks = [(price, -size) for price, size in bids], [(price, -size) for price, size in asks]
+        case "absurd price":
+            bids, asks = [(price * 100, size) for price, size in bids], [(price * 100, size) for price, size in asks]
+        case "absurd size":
+            bids, asks = [(price, size * 10**12) for price, size in bids], [(price, 10**15) for price, _ in asks]
+        case _:
+            assert way == "unknown code"
+    return book._replace(bids=bids, asks=asks)
 
 
 def _venue_of(signal: SessionSignal) -> str:

@@ -157,6 +157,8 @@ class BackgroundFlow:
 
     def _add_or_withdraw(self, quoted: "Quoted", buying: bool, depth: int, size: int, chance: int, wall: int) -> None:
         """Push a level towards its usual size. `chance` is 0..1023. In an auction prices reach through the anchor."""
+        if quoted.absent is buying:
+            return
         if depth >= quoted.levels:
             depth %= quoted.levels
         book = quoted.book
@@ -178,7 +180,7 @@ class BackgroundFlow:
         instrument = self._wheel[draws.getrandbits(_WHEEL_BITS)]
         up = instrument.drawn_up(draws)
         lag = _drawn(draws, self._knobs.nxt_lag_ms) * MILLISECOND
-        if instrument.dislocation is not None:
+        if instrument.dislocation is not None or instrument.krx.absent is not None:
             return
         instrument.krx.move_to(instrument.krx.anchor + (1 if up else -1))
         self.settle(instrument.krx, wall)
@@ -188,7 +190,7 @@ class BackgroundFlow:
     def _follow(self, wall: int, index: int) -> None:
         """NXT has noticed where KRX is."""
         instrument = self._instruments[index]
-        if instrument.dislocation is None and instrument.nxt is not None:
+        if instrument.dislocation is None and instrument.nxt is not None and instrument.nxt.absent is None:
             instrument.nxt.spread = _drawn(self._action_draws, self._knobs.nxt_spread_ticks)
             instrument.nxt.move_to(instrument.krx.anchor)
             self.settle(instrument.nxt, wall)
@@ -197,7 +199,7 @@ class BackgroundFlow:
         """Bring a book to its anchor at once: what stands on the wrong side of it is taken or withdrawn, what is
         missing is posted. Also fills an empty book. In halts and auctions nothing moves; call again when they end."""
         book = quoted.book
-        if book.mode not in (CONTINUOUS, CLOSED):
+        if book.mode not in (CONTINUOUS, CLOSED) or quoted.absent is not None:
             return
         draws = self._action_draws
         for buying in (True, False):
@@ -231,6 +233,30 @@ class BackgroundFlow:
         farthest = quoted.price(buying, quoted.levels + 2) * ladder.sign
         for key in ladder.keys[: bisect_left(ladder.keys, farthest)]:
             book.withdraw(buying, key * ladder.sign, ladder.levels[key].total)
+
+    # --- the day's limits -------------------------------------------------------------------------------------------
+
+    def rush(self, instrument: "Instrument", up: bool, wall: int) -> bool:
+        """Everybody wants one side: what the other side has is taken, to the day's limit, and it stays empty until
+        `calm_down`. False, and nothing happens, if a book does not trade or is rushed already."""
+        venues = instrument.venues()
+        if any(quoted.book.mode != CONTINUOUS or quoted.absent is not None for quoted in venues):
+            return False
+        for quoted in venues:
+            book = quoted.book
+            limit = book.upper if up else book.lower
+            quoted.exchange.take(book, up, limit, book.available(up, limit), wall)
+            quoted.go_to_limit(up)
+            quoted.exchange.post(book, up, limit, quoted.unit * _BIG_TOUCH, wall)
+            self._fill_side(quoted, up, wall)
+            quoted.exchange.publish(book, wall)
+        return True
+
+    def calm_down(self, instrument: "Instrument", wall: int) -> None:
+        """The rush is over: both sides are back where they were, or where they went in between."""
+        for quoted in instrument.venues():
+            quoted.leave_limit()
+            self.settle(quoted, wall)
 
     # --- dislocations -----------------------------------------------------------------------------------------------
 
@@ -319,12 +345,12 @@ class BackgroundFlow:
             case "revert":
                 self._meet(instrument, dislocation.home, wall)
             case "follow":
-                self._meet(instrument, dislocation.moved.anchor, wall)
+                self._meet(instrument, dislocation.moved.usual_anchor, wall)
             case "drift":
                 self._meet(instrument, dislocation.home + (1 if dislocation.up else -1), wall)
             case "whipsaw":
                 dislocation.ending = "revert"
-                dislocation.stale.move_to(dislocation.moved.anchor)
+                dislocation.stale.move_to(dislocation.moved.usual_anchor)
                 self.settle(dislocation.stale, wall)
                 self._schedule(wall + dislocation.back, self._end_dislocation, index)
             case _:
@@ -351,9 +377,15 @@ class BackgroundFlow:
 
 
 class Quoted:
-    """One book as the flow sees it. `anchor` is the index, in the day's prices, of the bid it is made around."""
+    """One book as the flow sees it. `anchor` is the index, in the day's prices, of the bid it is made around.
+
+    `absent` is the side (True: buyers) on which nobody is while the other one rushes to the day's limit; `anchor` then
+    stands at the limit, and `usual_anchor` is where it goes back to.
+    """
 
     __slots__ = (
+        "_usual_anchor",
+        "absent",
         "anchor",
         "book",
         "empties_permille",
@@ -372,6 +404,8 @@ class Quoted:
         self.anchor = anchor
         self.unit = unit
         self.spread = 1
+        self.absent: bool | None = None
+        self._usual_anchor = anchor
         self.levels = 10
         self.gap_permille = 0
         self.empties_permille = 0
@@ -385,7 +419,24 @@ class Quoted:
     def move_to(self, anchor: int) -> None:
         """Move the anchor, but never so near to a limit that a side would not have its levels."""
         margin = min(16, len(self.prices) // 4)
-        self.anchor = min(max(anchor, margin), len(self.prices) - 1 - margin)
+        anchor = min(max(anchor, margin), len(self.prices) - 1 - margin)
+        if self.absent is None:
+            self.anchor = anchor
+        else:
+            self._usual_anchor = anchor
+
+    def go_to_limit(self, up: bool) -> None:
+        self._usual_anchor = self.anchor
+        self.absent = not up
+        self.anchor = len(self.prices) - 1 if up else -self.spread
+
+    def leave_limit(self) -> None:
+        self.absent = None
+        self.anchor = self._usual_anchor
+
+    @property
+    def usual_anchor(self) -> int:
+        return self.anchor if self.absent is None else self._usual_anchor
 
     def empty_side(self, buying: bool) -> None:
         """Everybody else leaves one side."""
@@ -447,6 +498,7 @@ class Instrument:
             and wall >= self.rest_until
             and self.krx.book.mode == CONTINUOUS
             and self.nxt.book.mode == CONTINUOUS
+            and self.krx.absent is None
         )
 
 

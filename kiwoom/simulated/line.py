@@ -16,6 +16,7 @@ from kiwoom.simulated.wire import ConnectFrame, EventFrame
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
 LINE_CUT: Final = -106
+CANNOT_CONNECT: Final = -101
 
 Action = Callable[[int], None]
 """What is done at its time; it is given that time."""
@@ -57,6 +58,8 @@ class Line:
         # A few entries for each order and query under way, which the caps bound.
         self._queue: list[tuple[int, int, Action]] = []
         self._asked = 0
+        self._down_until = 0
+        self._cap_time = 0
         # Emptied by every `take`.
         self._out: list[EventFrame] = []
 
@@ -68,6 +71,11 @@ class Line:
         """So long with jitter, in nanoseconds, never negative."""
         jitter = self.latency.jitter_ms * MILLISECOND
         return max(0, milliseconds * MILLISECOND + (self._random.randint(-jitter, jitter) if jitter else 0))
+
+    def cap_time(self, mono: int) -> int:
+        """The clock of the caps: ours, but for the error that a fault gives it. It never goes back."""
+        self._cap_time = max(self._cap_time, mono + self.dice.clock_error())
+        return self._cap_time
 
     def at(self, wall: int, action: Action) -> None:
         self._asked += 1
@@ -107,22 +115,28 @@ class Line:
         self.drop()
         session = self.session
 
-        def log_in(_: int) -> None:
+        def log_in(at: int) -> None:
             if session == self.session:
-                self.logged_in = True
-                self._out.append(ConnectFrame(0))
+                self.logged_in = at >= self._down_until
+                self._out.append(ConnectFrame(0 if self.logged_in else CANNOT_CONNECT))
 
         self.at(wall + self.delay(self.latency.login_ms), log_in)
 
-    def cut_at(self, wall: int, session: int) -> None:
-        """The line of that login breaks, and its client is told."""
+    def cut_at(self, wall: int, session: int, down_ns: int = 0) -> None:
+        """The line of that login breaks, and its client is told; for `down_ns` after it nobody can log in."""
 
-        def cut(_: int) -> None:
+        def cut(at: int) -> None:
             if session == self.session and self.logged_in:
                 self.drop()
+                self._down_until = max(self._down_until, at + down_ns)
                 self._out.append(ConnectFrame(LINE_CUT))
 
         self.at(wall, cut)
+
+    def calm(self) -> None:
+        """Nothing goes wrong any more, and a line that is down is up again."""
+        self.dice.calm()
+        self._down_until = 0
 
     def drop(self) -> None:
         """The client is gone: its registrations are dropped and its answers lost."""

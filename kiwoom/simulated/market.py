@@ -45,6 +45,7 @@ _VI_SECONDS: Final = 120
 _VI_EXTRA_SECONDS_MAX: Final = 30
 """KRX ends a VI's auction at a random moment of so many seconds (KIWOOM.md 7.7)."""
 _HOUR: Final = 3_600 * SECOND
+_MAIN_MARKET_FROM: Final = next(line.at for line in TIMETABLE if line.code == "R")
 
 Action = Callable[[int, int], None]
 
@@ -82,6 +83,14 @@ class SimulatedMarket:
         self._listings: dict[str, Listing] = {}
         self._instruments: dict[str, Instrument] = {}
         self._last_signals: dict[str, SessionSignal] = {}
+        # When the halt, the VI (by book number) or the rush to the limit (by instrument) that stands now ends; an
+        # agenda entry for any other time came too late. At most one of each per book.
+        self._halted_until: dict[int, int] = {}
+        self._vi_until: dict[int, int] = {}
+        self._rush_until: dict[int, int] = {}
+        self._nxt_closed_early = False
+        self.disturbances = 0
+        """How many halts, VIs, rushes to a limit and early closes have begun."""
         for index, listing in enumerate(listings):
             self._list(listing, index, seed)
         self._flow = BackgroundFlow(scenario.flow, list(self._instruments.values()), seed, self._schedule, start_wall)
@@ -111,6 +120,11 @@ class SimulatedMarket:
         """The latest signal of each venue that was sent already, today and also before the start: for a registration
         that comes late. In the order in which they were sent."""
         return tuple(sorted(self._last_signals.values(), key=lambda signal: signal.wall))
+
+    @property
+    def now(self) -> int:
+        """Up to where it has run."""
+        return self._now
 
     def next_at(self) -> int:
         """The time of the next scheduled event; there is always one."""
@@ -142,16 +156,34 @@ class SimulatedMarket:
         self._exchanges[venue].cancel(order_no, qty, wall)
         return events + self._drain()
 
+    # --- disturbances -----------------------------------------------------------------------------------------------
+
     def halt(self, venue: str, symbol: str, wall: int, seconds: int) -> list[MarketEvent]:
         """Stop trading of `symbol` for a while. A halt on KRX stops NXT at once too (KIWOOM.md 7.7), one on NXT only
         NXT. Where it is halted already, nothing happens."""
         events = self.advance(wall)
         for place in VENUES if venue == KRX else (NXT,):
-            book = self._exchanges[place].books.get(symbol)
-            if book is not None and not book.in_halt:
-                self._outbox.append(Halted(wall, place, symbol))
-                self._exchanges[place].set_halt(book, True, wall)
-                self._schedule(wall + seconds * SECOND, self._resume, self._book_number(place, symbol))
+            self._halt(place, symbol, wall, seconds)
+        return events + self._drain()
+
+    def suspend_nxt(self, wall: int, seconds: int) -> list[MarketEvent]:
+        """Stop trading of every symbol on NXT for a while."""
+        events = self.advance(wall)
+        for symbol in self._listings:
+            self._halt(NXT, symbol, wall, seconds)
+        return events + self._drain()
+
+    def close_nxt_early(self, wall: int) -> list[MarketEvent]:
+        """NXT's main market ends now, with its signal S, and takes neither orders nor cancels until the evening.
+        Outside the main market nothing happens."""
+        events = self.advance(wall)
+        exchange = self._exchanges[NXT]
+        last = next(line for line in TIMETABLE if line.code == "S")
+        if exchange.phase == CONTINUOUS and _MAIN_MARKET_FROM <= time_of_day(wall) < last.at:
+            self._nxt_closed_early = True
+            self.disturbances += 1
+            self._signal(wall, last)
+            exchange.set_phase(last.phase, wall, last.last)
         return events + self._drain()
 
     def start_vi(self, venue: str, symbol: str, wall: int, seconds: int = _VI_SECONDS) -> list[MarketEvent]:
@@ -160,6 +192,65 @@ class SimulatedMarket:
         events = self.advance(wall)
         self._begin_vi(venue, symbol, wall, seconds)
         return events + self._drain()
+
+    def rush_to_limit(self, symbol: str, up: bool, wall: int, seconds: int) -> list[MarketEvent]:
+        """Drive the symbol to the upper or lower limit of the day, on both venues, where the other side stays empty for
+        a while. Only in continuous trading on both, and not while it stands at a limit: otherwise nothing happens."""
+        events = self.advance(wall)
+        instrument = self._instruments[symbol]
+        if self._flow.rush(instrument, up, wall):
+            self.disturbances += 1
+            self._rush_until[instrument.index] = wall + seconds * SECOND
+            self._schedule(wall + seconds * SECOND, self._end_rush, instrument.index)
+        return events + self._drain()
+
+    def take_touch(self, venue: str, symbol: str, buying: bool, limit: int, leave: int, wall: int) -> list[MarketEvent]:
+        """Somebody buys (or sells) all that `limit` reaches but for `leave` shares; `limit` 0 = the touch alone."""
+        events = self.advance(wall)
+        book = self._exchanges[venue].books.get(symbol)
+        if book is not None:
+            reach = limit or book.touch(not buying)
+            surplus = book.available(buying, reach) - leave
+            if reach and surplus > 0:
+                self._exchanges[venue].take(book, buying, reach, surplus, wall)
+                self._exchanges[venue].publish(book, wall)
+        return events + self._drain()
+
+    def reachable(self, venue: str, symbol: str, buying: bool, limit: int) -> int:
+        """Shares that an order could take now at `limit` or better, hidden ones not counted; `limit` 0 = at the touch.
+        0 where nothing trades now."""
+        book = self._exchanges[venue].books.get(symbol)
+        if book is None or book.mode != CONTINUOUS:
+            return 0
+        reach = limit or book.touch(not buying)
+        return book.available(buying, reach) if reach else 0
+
+    def hit(self, venue: str, order_no: str, qty: int, wall: int) -> list[MarketEvent]:
+        """Somebody takes `qty` shares of our resting order, and what stands before it. Nothing happens if it does not
+        rest in a book that trades."""
+        events = self.advance(wall)
+        self._exchanges[venue].hit(order_no, qty, wall)
+        return events + self._drain()
+
+    def can_be_hit(self, venue: str, order_no: str) -> bool:
+        return self._exchanges[venue].ahead_of(order_no) is not None
+
+    def calm(self, wall: int) -> list[MarketEvent]:
+        """End every halt, VI and rush to a limit now. An NXT that closed early stays closed."""
+        events = self.advance(wall)
+        for standing, end in (
+            (self._rush_until, self._end_rush),
+            (self._halted_until, self._resume),
+            (self._vi_until, self._end_vi),
+        ):
+            for number in list(standing):
+                standing[number] = wall
+                end(wall, number)
+        return events + self._drain()
+
+    @property
+    def nxt_closed_early(self) -> bool:
+        return self._nxt_closed_early
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -204,7 +295,9 @@ class SimulatedMarket:
         exchange = self._exchanges[line.venue]
         if number == 0:
             self._last_signals.clear()
-        self._signal(wall, line)
+            self._nxt_closed_early = False
+        if not (line.code == "S" and self._nxt_closed_early):
+            self._signal(wall, line)
         if exchange.phase != line.phase:
             exchange.set_phase(line.phase, wall, line.last)
             for instrument in self._instruments.values():
@@ -235,7 +328,22 @@ class SimulatedMarket:
         exchange = self._exchanges[VENUES[place]]
         return exchange, exchange.books[symbol], self._instruments[symbol]
 
+    def _halt(self, venue: str, symbol: str, wall: int, seconds: int) -> None:
+        exchange = self._exchanges[venue]
+        book = exchange.books.get(symbol)
+        if book is None or book.in_halt:
+            return
+        number = self._book_number(venue, symbol)
+        self.disturbances += 1
+        self._outbox.append(Halted(wall, venue, symbol))
+        exchange.set_halt(book, True, wall)
+        self._halted_until[number] = wall + seconds * SECOND
+        self._schedule(wall + seconds * SECOND, self._resume, number)
+
     def _resume(self, wall: int, number: int) -> None:
+        if self._halted_until.get(number) != wall:
+            return
+        del self._halted_until[number]
         exchange, book, instrument = self._numbered_book(number)
         self._outbox.append(Resumed(wall, exchange.venue, book.symbol))
         exchange.set_halt(book, False, wall)
@@ -246,15 +354,27 @@ class SimulatedMarket:
         book = exchange.books.get(symbol)
         if book is None or book.mode != CONTINUOUS:
             return
+        number = self._book_number(venue, symbol)
+        self.disturbances += 1
         self._outbox.append(ViStarted(wall, venue, symbol))
         exchange.set_vi(book, True, wall)
-        self._schedule(wall + seconds * SECOND, self._end_vi, self._book_number(venue, symbol))
+        self._vi_until[number] = wall + seconds * SECOND
+        self._schedule(wall + seconds * SECOND, self._end_vi, number)
 
     def _end_vi(self, wall: int, number: int) -> None:
+        if self._vi_until.get(number) != wall:
+            return
+        del self._vi_until[number]
         exchange, book, instrument = self._numbered_book(number)
         self._outbox.append(ViEnded(wall, exchange.venue, book.symbol))
         exchange.set_vi(book, False, wall)
         self._settle(exchange.venue, instrument, wall)
+
+    def _end_rush(self, wall: int, number: int) -> None:
+        if self._rush_until.get(number) != wall:
+            return
+        del self._rush_until[number]
+        self._flow.calm_down(list(self._instruments.values())[number], wall)
 
     def _surprise(self, wall: int, _: int) -> None:
         """The clock of unasked-for VIs: any symbol, either venue."""

@@ -8,13 +8,15 @@ Sequences (KIWOOM.md 4.2; `BrokerKnobs` has the variants):
 - cancelled: the cancel's own number, its 접수, its 확인, then the clear event of the original. Nothing left to cancel:
   a message and a blank number, known when the cancel meets the exchange.
 - Reports leave in the order of the exchange's events, and not before their order's number, unless a fault says so.
+- placed by hand, in HTS: the reports alone. It counts in no cap.
 
 The server checks kind, price, session, holdings and cash at arrival; what the exchange alone knows it refuses there.
 No amend (-15), no credit, no order before the session. Cancelling a part leaves the rest in place, with no clear event.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, assert_never
 
@@ -33,9 +35,11 @@ from kiwoom.simulated.feed import Feed
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.line import MILLISECOND, Line, SlidingSecond
 from kiwoom.simulated.market import Listing, SimulatedMarket
+from kiwoom.simulated.mischief import Mischief
 from kiwoom.simulated.orders import (
     CONFIRMED,
     FILLED,
+    HTS_RQ_NAME,
     RECEIVED,
     REFUSED,
     Answer,
@@ -49,7 +53,7 @@ from kiwoom.simulated.orders import (
     remainder_confirmed_report,
 )
 from kiwoom.simulated.registrations import is_screen
-from kiwoom.simulated.rules import BUY, CLOSED, HOGA, KRX, NXT, SELL, time_of_day, valid_price
+from kiwoom.simulated.rules import BUY, CLOSED, HOGA, KRX, NXT, SELL, VENUES, time_of_day, valid_price
 from kiwoom.simulated.wire import ChejanFrame, MessageFrame, TrFrame
 
 OwnEvent = OwnAccepted | OwnFilled | OwnReduced | OwnEnded | OwnRejected | CancelImpossible
@@ -58,8 +62,15 @@ OwnEvent = OwnAccepted | OwnFilled | OwnReduced | OwnEnded | OwnRejected | Cance
 ORDERS_PER_SECOND_MAX: Final = 5
 FIRST_ORDER_NO: Final = 100_001
 RQ_NAME_BYTES_MAX: Final = 80
-REPEAT_AFTER_MS: Final = 3
-"""A repeated report follows the first so soon."""
+IOC_ENDS: Final = ("clear", "confirm", "nothing")
+SPLITS_MAX: Final = 3
+"""Cuts that the fault fill_split makes."""
+HAND_QTY_MAX: Final = 5
+"""Shares of an order placed by hand."""
+HAND_RESTS_MS: Final = 2_000
+"""After so long the trader cancels what still rests of it."""
+HAND_DEPTH: Final = 6
+"""Levels behind the touch at which it rests, if it does not take the touch."""
 OVERTAKEN_BY_MS: Final = 1
 """A number that a report overtakes comes so much after it."""
 
@@ -76,6 +87,8 @@ _CANCELS: Final = {3: (KRX, BUY), 4: (KRX, SELL), 13: (_SOR, ""), 23: (NXT, "")}
 """By order type: venue, and the side it must have ("" = either). KIWOOM.md 1.4."""
 
 _MOCK_HOGAS: Final = ("00", "03")
+_LOOK_BACK: Final = 200
+"""Orders among which one that rests is looked for: those of the last 40 seconds at least."""
 _NOON: Final = 12 * 3_600 * 1_000_000_000
 
 _TAKEN: Final = {BUY: "[107066] 매수주문이 완료되었습니다.", SELL: "[107067] 매도주문이 완료되었습니다."}
@@ -117,8 +130,11 @@ class OrderDesk:
         record: Callable[[LedgerRow], None],
         wall_to_mono: Callable[[int], int],
         observe_all: Callable[[Sequence[MarketEvent]], None],
+        mischief: Mischief,
     ) -> None:
         self.window = SlidingSecond(ORDERS_PER_SECOND_MAX)
+        """The calls as they came. What is let through is measured on `line.cap_time`, which may err."""
+        self._cap = SlidingSecond(ORDERS_PER_SECOND_MAX)
         self.orders: dict[str, BrokerOrder] = {}
         """By number, oldest first; bounded by the cap over a day."""
         self._line = line
@@ -131,9 +147,10 @@ class OrderDesk:
         self._wall_to_mono = wall_to_mono
         # What the exchange answers may concern others too, so it goes the way of every other market event.
         self._observe_all = observe_all
-        self._faults = line.dice.faults
+        self._mischief = mischief
+        self._dice = line.dice
         self._next_number = FIRST_ORDER_NO
-        # The time before which no report leaves that is not overtaking on purpose.
+        # The time before which no report of any order leaves that is not overtaking on purpose.
         self._reports_floor = 0
         self._cancel_in_hand: BrokerCancel | None = None
 
@@ -147,17 +164,23 @@ class OrderDesk:
                 LedgerKind.REJECT, call, mono, wall, return_code=wrong, reason="turned away by the control"
             )
             return wrong
-        spurious = self._strikes(self._faults.overload_spurious)
-        if spurious or self.window.is_full(mono):
+        cap_time = self._line.cap_time(mono)
+        spurious = self._dice.strikes("overload_spurious", call.rq_name, wall)
+        is_full, by_our_clock = self._cap.is_full(cap_time), self.window.is_full(mono)
+        if spurious or is_full:
+            if not spurious and not by_our_clock:
+                self._dice.note("clock_jitter_ms", call.rq_name, wall, abs(cap_time - mono))
             if self._knobs.overload_counts:
+                self._cap.take(cap_time)
                 self.window.take(mono)
             self._record_call(LedgerKind.OVERLOAD, call, mono, wall, return_code=-308)
             return -308
-        if self._strikes(self._faults.order_lost):
+        if self._dice.strikes("order_lost", call.rq_name, wall):
             return 0
+        self._cap.take(cap_time)
         self.window.take(mono)
-        if self._strikes(self._faults.line_lost):
-            self._line.cut_at(wall, self._line.session)
+        if self._dice.happens("line_lost"):
+            self._mischief.cut("line_lost", call.rq_name, wall)
         if call.order_type in _CANCELS:
             self._take_cancel(call, mono, wall)
         else:
@@ -220,6 +243,9 @@ class OrderDesk:
         self._record_call(LedgerKind.ORDER, call, mono, wall, venue=venue, side=side, order_no=order.order_no)
         self._answer(answer, order.order_no, _TAKEN[side], wall)
         self._line.at(wall + self._line.latency.exchange_ms * MILLISECOND, partial(self._reach_exchange, order))
+        hand_delay = self._dice.size("foreign_order") if self._dice.happens("foreign_order") else 0
+        if hand_delay:
+            self._line.at(wall + hand_delay, partial(self._hand_moves, call.code))
 
     def _claim(self, call: OrderCall, venue: str, side: str, listing: Listing) -> Claim | None:
         by_limit = HOGA[call.hoga].pricing == "limit"
@@ -234,6 +260,12 @@ class OrderDesk:
 
     def _refusal(self, call: OrderCall, venue: str, listing: Listing, wall: int) -> str:
         """Why the server turns a new order away, "" if it does not."""
+        refusal = self._rule_refusal(call, venue, listing, wall)
+        if not refusal and self._dice.strikes("reject_tr", call.rq_name, wall):
+            return "[800000] 주문이 거부되었습니다."
+        return refusal
+
+    def _rule_refusal(self, call: OrderCall, venue: str, listing: Listing, wall: int) -> str:
         rule = HOGA.get(call.hoga)
         lower, upper = self._market.limits(call.code)
         if self._knobs.mock_server and (venue == NXT or call.hoga not in _MOCK_HOGAS):
@@ -250,14 +282,19 @@ class OrderDesk:
             return "[RC4025] 호가단위 오류입니다."
         if self._market.phase(venue) == CLOSED:
             return "[00Z217] 장시작전입니다." if time_of_day(wall) < _NOON else "[00Z218] 장종료 상태입니다."
-        if self._strikes(self._faults.reject_tr):
-            return "[800000] 주문이 거부되었습니다."
         return ""
 
     def _reach_exchange(self, order: BrokerOrder, wall: int) -> None:
-        if self._strikes(self._faults.reject_exchange):
+        if self._dice.strikes("reject_exchange", order.answer.rq_name, wall):
             self.observe(OwnRejected(wall, order.order_no, "거래소 주문거부"))
             return
+        self._mischief.before_arrival(order, wall)
+        self._meet_book(order, wall)
+        self._mischief.after_arrival(order, wall)
+        if not order.ended and self._dice.strikes("phantom_report", order.order_no, wall):
+            self._report_phantom(order, wall)
+
+    def _meet_book(self, order: BrokerOrder, wall: int) -> None:
         self._observe_all(
             self._market.submit(
                 order.venue, order.order_no, order.symbol, order.side, order.qty, order.price, order.hoga, wall
@@ -277,7 +314,7 @@ class OrderDesk:
         board = {"KOSPI": "KP", "KOSDAQ": "KQ"}[self._listings[call.code].market]
         answer = self._plan_answer(call, f"KOA_NORMAL_{board}_CANCEL", wall)
         original = self.orders.get(call.orig_order_no.strip())
-        refusal = self._cancel_refusal(call, original)
+        refusal = self._cancel_refusal(call, original, wall)
         if refusal or original is None:
             venue, side = _CANCELS[call.order_type]
             self._record_call(LedgerKind.REJECT, call, mono, wall, venue=venue, side=side, reason=refusal)
@@ -287,15 +324,18 @@ class OrderDesk:
         self._record_call(
             LedgerKind.CANCEL, call, mono, wall, venue=original.venue, side=original.side, order_no=cancel.order_no
         )
-        if self._strikes(self._faults.cancel_unanswered):
+        if self._dice.strikes("cancel_unanswered", call.rq_name, wall):
             return
-        slow_ms = self._faults.cancel_slow_ms if self._strikes(self._faults.cancel_slow) else 0
-        arrival = wall + (self._line.latency.cancel_ms + slow_ms) * MILLISECOND
+        if self._dice.strikes("cancel_silent", call.rq_name, wall):
+            cancel.is_silent = cancel.answer.never = True
+        arrival = (
+            wall + self._line.latency.cancel_ms * MILLISECOND + self._dice.delay("cancel_slow", call.rq_name, wall)
+        )
         # A cancel cannot overtake its own order.
         order_arrival = original.received + self._line.latency.exchange_ms * MILLISECOND
         self._line.at(max(arrival, order_arrival), partial(self._cancel_at_exchange, cancel))
 
-    def _cancel_refusal(self, call: OrderCall, original: BrokerOrder | None) -> str:
+    def _cancel_refusal(self, call: OrderCall, original: BrokerOrder | None, wall: int) -> str:
         """Why the server turns a cancel away, "" if it does not."""
         if original is None or original.symbol != call.code:
             return "[800061] 취소할 원주문 내역이 없습니다."
@@ -307,15 +347,99 @@ class OrderDesk:
             return "[800063] 매매구분이 원주문과 다릅니다."
         if original.ended or call.qty > original.leaves:
             return _NOTHING_TO_CANCEL
-        if self._strikes(self._faults.cancel_rejected):
+        if self._dice.strikes("cancel_rejected", call.rq_name, wall):
             return "[800000] 취소주문이 거부되었습니다."
         return ""
 
     def _cancel_at_exchange(self, cancel: BrokerCancel, wall: int) -> None:
         original = cancel.original
+        if not original.by_hand:
+            self._mischief.before_cancel(original, wall)
         self._cancel_in_hand = cancel
         self._observe_all(self._market.cancel(original.venue, original.order_no, cancel.qty, wall))
         self._cancel_in_hand = None
+
+    # --- orders placed by hand --------------------------------------------------------------------------------------
+
+    def order_by_hand(self, venue: str, symbol: str, side: str, qty: int, price: int, hoga: str, wall: int) -> str:
+        """The trader's order goes straight to the exchange. Its number; "" if the server turns it away."""
+        order_type = next(number for number, target in _NEW_ORDERS.items() if target == (venue, side))
+        call = OrderCall(HTS_RQ_NAME, "", self._account.number, order_type, symbol, qty, price, hoga, "")
+        listing = self._listings[symbol]
+        claim = None if self._rule_refusal(call, venue, listing, wall) else self._claim(call, venue, side, listing)
+        if claim is None:
+            return ""
+        answer = Answer(HTS_RQ_NAME, "", "", wall, session=-1, holds_reports=False, never=True)
+        order = BrokerOrder(
+            order_no=self._number(),
+            symbol=symbol,
+            name=listing.name,
+            venue=venue,
+            side=side,
+            qty=qty,
+            price=price,
+            hoga=hoga,
+            order_type=order_type,
+            by_sor=False,
+            claim=claim,
+            answer=answer,
+            received=wall,
+        )
+        self.orders[order.order_no] = order
+        mono = self._wall_to_mono(wall)
+        self._record_call(LedgerKind.ORDER, call, mono, wall, venue=venue, side=side, order_no=order.order_no)
+        self._line.at(wall, partial(self._meet_book, order))
+        return order.order_no
+
+    def _hand_moves(self, symbol: str, wall: int) -> None:
+        """The trader takes the touch, or lets an order rest for a while; nothing that would trade with ours."""
+        if self._dice.is_calm:
+            return
+        venue, side = self._dice.one_of(VENUES), self._dice.one_of((BUY, SELL))
+        qty = self._dice.between(1, HAND_QTY_MAX)
+        takes = self._dice.one_of((True, False))
+        if venue == NXT and not self._listings[symbol].nxt:
+            return
+        book = self._market.book(venue, symbol)
+        levels = (book.asks if side == BUY else book.bids) if takes else (book.bids if side == BUY else book.asks)
+        if not levels or self._rests_against(venue, symbol, side):
+            return
+        price = levels[0 if takes else min(HAND_DEPTH, len(levels) - 1)][0]
+        number = self.order_by_hand(venue, symbol, side, qty, price, "10" if takes else "00", wall)
+        if number:
+            rests_ns = 0 if takes else HAND_RESTS_MS * MILLISECOND
+            self._dice.note("foreign_order", number, wall, rests_ns)
+            if rests_ns:
+                self._line.at(wall + rests_ns, partial(self._cancel_by_hand, self.orders[number]))
+
+    def _rests_against(self, venue: str, symbol: str, side: str) -> bool:
+        """Do we have an order on the other side of that book?"""
+        recent = reversed(self.orders.values())
+        return any(
+            order.venue == venue and order.symbol == symbol and order.side != side and not order.ended
+            for order, _ in zip(recent, range(_LOOK_BACK), strict=False)
+        )
+
+    def _cancel_by_hand(self, order: BrokerOrder, wall: int) -> None:
+        if order.ended:
+            return
+        cancel_type = next(
+            number for number, (venue, side) in _CANCELS.items() if venue == order.venue and side in ("", order.side)
+        )
+        call = OrderCall(
+            HTS_RQ_NAME, "", self._account.number, cancel_type, order.symbol, 0, 0, order.hoga, order.order_no
+        )
+        cancel = BrokerCancel(self._number(), order, 0, replace(order.answer))
+        self._record_call(
+            LedgerKind.CANCEL,
+            call,
+            self._wall_to_mono(wall),
+            wall,
+            venue=order.venue,
+            side=order.side,
+            order_no=cancel.order_no,
+        )
+        self._cancel_at_exchange(cancel, wall)
 
     # --- what the exchange says -------------------------------------------------------------------------------------
 
@@ -333,8 +457,8 @@ class OrderDesk:
             case OwnReduced(wall, _, canceled, leaves):
                 self._account.release(order.claim, canceled)
                 order.leaves = leaves
-                self._confirm_cancel(order, canceled, wall)
-                self._send_released_balance(order)
+                if self._confirm_cancel(order, canceled, wall):
+                    self._send_released_balance(order)
             case OwnEnded(wall, _, unfilled, why):
                 self._end(order, unfilled, why, wall)
             case OwnRejected(wall, _, reason_text):
@@ -351,6 +475,29 @@ class OrderDesk:
                 assert_never(event)
 
     def _fill(self, order: BrokerOrder, event: OwnFilled) -> None:
+        done = 0
+        for number, qty in enumerate(self._executions(order, event)):
+            done += qty
+            exec_id = f"9{event.exec_id}{number}" if number else event.exec_id
+            self._execute(order, replace(event, exec_id=exec_id, qty=qty, leaves=event.leaves + event.qty - done))
+        if not order.by_hand:
+            self._mischief.after_fill(order, event.wall)
+
+    def _executions(self, order: BrokerOrder, event: OwnFilled) -> list[int]:
+        """The sizes in which a fill is made: one, unless a fault splits it."""
+        if event.qty == 1 or not self._dice.strikes("fill_split", order.order_no, event.wall):
+            return [event.qty]
+        sizes = [event.qty]
+        for _ in range(self._dice.between(1, SPLITS_MAX)):
+            largest = max(sizes)
+            if largest == 1:
+                break
+            part = self._dice.between(1, largest - 1)
+            sizes[sizes.index(largest)] = part
+            sizes.append(largest - part)
+        return sizes
+
+    def _execute(self, order: BrokerOrder, event: OwnFilled) -> None:
         commission, tax = self._account.fill(order.claim, event.price, event.qty)
         order.state = FILLED
         order.leaves = event.leaves
@@ -370,10 +517,6 @@ class OrderDesk:
         )
         self._report(order, order.answer, self._order_report(order), event.wall)
         self._send_balance(order)
-        if self._strikes(self._faults.halt_after_fill):
-            self._line.at(event.wall, partial(self._halt, order.symbol))
-        if self._strikes(self._faults.vi_after_fill):
-            self._line.at(event.wall, partial(self._start_vi, order.venue, order.symbol))
 
     def _end(self, order: BrokerOrder, unfilled: int, why: str, wall: int) -> None:
         assert unfilled == order.leaves
@@ -382,28 +525,59 @@ class OrderDesk:
             case "filled":
                 return
             case "canceled":
-                self._confirm_cancel(order, unfilled, wall)
-            case "ioc" if self._knobs.ioc_end == "nothing":
-                return
-            case "ioc" if self._knobs.ioc_end == "confirm":
-                quote = self._quote(order)
-                report = remainder_confirmed_report(order, unfilled, self._account, quote, self._knobs)
-                self._report(order, order.answer, report, wall)
-                self._send_released_balance(order)
-                return
+                if not self._confirm_cancel(order, unfilled, wall):
+                    return
+            case "ioc":
+                way = self._ioc_end(order, wall)
+                if way == "nothing":
+                    return
+                if way == "confirm":
+                    quote = self._quote(order)
+                    report = remainder_confirmed_report(order, unfilled, self._account, quote, self._knobs)
+                    self._report(order, order.answer, report, wall)
+                    self._send_released_balance(order)
+                    return
             case _:
-                assert why in ("ioc", "venue")
-        self._report(order, order.answer, clear_report(order, self._account, self._quote(order), self._knobs), wall)
+                assert why == "venue"
+        self._report(order, order.answer, self._clear_report(order, wall), wall)
         self._send_released_balance(order)
 
-    def _confirm_cancel(self, order: BrokerOrder, canceled: int, wall: int) -> None:
-        """The cancel's number, its 접수 and its 확인."""
+    def _ioc_end(self, order: BrokerOrder, wall: int) -> str:
+        usual = self._knobs.ioc_end
+        if not self._dice.strikes("ioc_end_other", order.order_no, wall):
+            return usual
+        return self._dice.one_of([way for way in IOC_ENDS if way != usual])
+
+    def _clear_report(self, order: BrokerOrder, wall: int) -> ChejanFrame:
+        report = clear_report(order, self._account, self._quote(order), self._knobs)
+        if not order.filled and self._dice.strikes("clear_says_filled", order.order_no, wall):
+            report.values[913] = FILLED
+        elif self._dice.strikes("clear_unmarked", order.order_no, wall):
+            report.values[819] = "0"
+        return report
+
+    def _report_phantom(self, order: BrokerOrder, wall: int) -> None:
+        """A fill that never was, on an order that still rests."""
+        believed = copy(order)
+        believed.fill_qty = self._dice.between(1, order.leaves)
+        believed.fill_price = order.price or self._quote(order).last
+        believed.state, believed.exec_id = FILLED, f"8{order.order_no}"
+        believed.leaves -= believed.fill_qty
+        believed.filled += believed.fill_qty
+        believed.amount += believed.fill_qty * believed.fill_price
+        self._report(order, order.answer, self._order_report(believed), wall)
+
+    def _confirm_cancel(self, order: BrokerOrder, canceled: int, wall: int) -> bool:
+        """The cancel's number, its 접수 and its 확인; False if nothing is said."""
         cancel = self._cancel_in_hand
         assert cancel is not None and cancel.original is order
+        if cancel.is_silent:
+            return False
         self._answer(cancel.answer, cancel.order_no, _CANCEL_TAKEN, wall)
         for state in (RECEIVED, CONFIRMED):
             report = cancel_report(cancel, state, canceled, self._account, self._quote(order), self._knobs, wall)
             self._report(order, cancel.answer, report, wall)
+        return True
 
     def _close(self, order: BrokerOrder, reason: str, wall: int) -> None:
         self._account.release(order.claim, order.leaves)
@@ -412,23 +586,16 @@ class OrderDesk:
         order.changed = wall
         self._record_event(LedgerKind.END, order, wall, qty=order.qty - order.filled, reason=reason)
 
-    def _halt(self, symbol: str, wall: int) -> None:
-        # A halt on KRX is one on both venues.
-        self._observe_all(self._market.halt(KRX, symbol, wall, self._faults.halt_seconds))
-
-    def _start_vi(self, venue: str, symbol: str, wall: int) -> None:
-        self._observe_all(self._market.start_vi(venue, symbol, wall))
-
     # --- answers and reports ----------------------------------------------------------------------------------------
 
     def _plan_answer(self, call: OrderCall, tr_code: str, wall: int) -> Answer:
         due = wall + self._line.delay(self._line.latency.ack_ms)
         answer = Answer(call.rq_name, call.screen_no, tr_code, due, self._line.session)
-        if self._strikes(self._faults.order_no_never):
+        if self._dice.strikes("order_no_never", call.rq_name, wall):
             answer.never = True
-        elif self._strikes(self._faults.order_no_late):
-            answer.due += self._faults.order_no_late_ms * MILLISECOND
-        elif self._strikes(self._faults.order_no_after_report):
+        elif late := self._dice.delay("order_no_late", call.rq_name, wall):
+            answer.due += late
+        elif self._dice.strikes("order_no_after_report", call.rq_name, wall):
             answer.waits_for_report = True
         else:
             return answer
@@ -443,30 +610,34 @@ class OrderDesk:
         answer.due = max(answer.due, wall)
         message = MessageFrame(answer.screen_no, answer.rq_name, answer.tr_code, text)
         number = TrFrame(answer.screen_no, answer.rq_name, answer.tr_code, "", "", {"주문번호": order_no}, ())
-        frames = (message, number) if self._knobs.message_before_tr else (number, message)
+        swapped = self._dice.strikes("message_swapped", answer.rq_name, wall)
+        frames = (message, number) if self._knobs.message_before_tr != swapped else (number, message)
         self._line.answer_at(answer.due, answer.session, *frames)
 
     def _report(self, order: BrokerOrder, answer: Answer, frame: ChejanFrame, wall: int) -> None:
+        """Behind every report before it; one that is held back lets those of other orders pass."""
         at = max(wall + self._line.delay(self._line.latency.report_ms), self._reports_floor)
         if answer.holds_reports:
             at = max(at, answer.due)
         self._reports_floor = at
+        at = max(at, order.reports_floor) + self._dice.delay("report_reordered", order.order_no, wall)
+        order.reports_floor = at
         if answer.waits_for_report:
             answer.waits_for_report = False
             answer.due = at + OVERTAKEN_BY_MS * MILLISECOND
             self._answer(answer, answer.order_no, answer.text, wall)
-        if self._strikes(self._faults.report_lost):
+        if self._dice.strikes("report_lost", order.order_no, wall):
             return
-        if self._strikes(self._faults.report_delayed):
-            at += self._faults.report_delayed_ms * MILLISECOND
+        at += self._dice.delay("report_delayed", order.order_no, wall)
         self._line.send_at(at, frame)
-        if self._strikes(self._faults.report_repeated):
-            self._line.send_at(at + REPEAT_AFTER_MS * MILLISECOND, frame)
+        again = self._dice.delay("report_repeated", order.order_no, wall)
+        if again:
+            self._line.send_at(at + again, frame)
 
     def _send_balance(self, order: BrokerOrder) -> None:
         """잔고, right behind the report before it."""
         frame = balance_report(self._account, order.symbol, order.name, self._quote(order))
-        self._line.send_at(self._reports_floor, frame)
+        self._line.send_at(order.reports_floor, frame)
 
     def _send_released_balance(self, order: BrokerOrder) -> None:
         if order.side == SELL and self._knobs.balance_on_release:
@@ -481,9 +652,6 @@ class OrderDesk:
     def _number(self) -> str:
         self._next_number += 1
         return f"{self._next_number - 1:07d}"
-
-    def _strikes(self, rate: int) -> bool:
-        return self._line.dice.strikes(rate)
 
     # --- the ledger -------------------------------------------------------------------------------------------------
 

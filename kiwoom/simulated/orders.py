@@ -64,6 +64,10 @@ class Answer:
     never: bool = False
 
 
+HTS_RQ_NAME: Final = "HTS"
+"""What stands for the rq_name of an order that the trader placed by hand; it never reaches the control."""
+
+
 @dataclass(slots=True)
 class BrokerOrder:
     """A new order, from its arrival to the end of the day."""
@@ -92,12 +96,18 @@ class BrokerOrder:
     fill_qty: int = 0
     """The last fill's number, price and quantity."""
     ended: bool = False
+    reports_floor: int = 0
+    """Wall time before which no further report of this order leaves, but for those that overtake on purpose."""
     changed: int = field(init=False)
     """Wall time of the last change: 주문/체결시간."""
 
     def __post_init__(self) -> None:
         self.leaves = self.qty
         self.changed = self.received
+
+    @property
+    def by_hand(self) -> bool:
+        return self.answer.rq_name == HTS_RQ_NAME
 
     @property
     def kind_name(self) -> str:
@@ -118,6 +128,8 @@ class BrokerCancel:
     original: BrokerOrder
     qty: int
     answer: Answer
+    is_silent: bool = False
+    """Neither it nor what it does is reported."""
 
     @property
     def kind_name(self) -> str:

@@ -34,6 +34,8 @@ _RECORD_NAMES: Final = {
     "optkwfid": "관심종목정보",
 }
 _WITH_ACCOUNT: Final = ("opt10075", "opt10076", "opw00018", "opw00001")
+_FAILURES: Final = (-22, -205, -211)
+"""What the fault query_failed returns (KIWOOM.md 1.6)."""
 _VENUES_ASKED: Final = {"1": (KRX,), "2": (NXT,)}
 
 
@@ -85,7 +87,7 @@ class QueryDesk:
         name = tr_code.lower()
         if name not in _RECORD_NAMES or name == _WATCH_LIST.lower() or prev_next not in (0, 2):
             return -202
-        turned_away = self._admit(screen_no, mono)
+        turned_away = self._admit(rq_name, screen_no, mono, wall)
         if turned_away:
             return turned_away
         if name in _WITH_ACCOUNT and inputs.get("계좌번호") != self._account.number:
@@ -93,7 +95,10 @@ class QueryDesk:
             text = MessageFrame(screen_no, rq_name, tr_code, "[571578] 계좌번호 입력을 확인해주세요")
             self._answer(rq_name, tr_code, screen_no, ({}, []), wall, text)
             return 0
-        table = self._continued(tr_code, screen_no) if prev_next == 2 else self._table(name, inputs, screen_no)
+        if prev_next == 2:
+            table = self._continued(tr_code, screen_no)
+        else:
+            table = self._table(name, inputs, screen_no, rq_name, wall)
         self._answer(rq_name, tr_code, screen_no, table, wall)
         return 0
 
@@ -105,7 +110,7 @@ class QueryDesk:
             return -204
         if not codes or count != len(codes) or kind != 0:
             return -202
-        turned_away = self._admit(screen_no, mono)
+        turned_away = self._admit(rq_name, screen_no, mono, wall)
         if turned_away:
             return turned_away
         if self._knobs.query_registers_real:
@@ -116,15 +121,18 @@ class QueryDesk:
         self._answer(rq_name, _WATCH_LIST, screen_no, queries.watch_list(streams, self._feed.quote), wall)
         return 0
 
-    def _admit(self, screen_no: str, mono: int) -> int:
+    def _admit(self, rq_name: str, screen_no: str, mono: int, wall: int) -> int:
         if not self._line.logged_in:
             return -106
         if not is_screen(screen_no):
             return -202
-        if self._window.is_full(mono):
+        cap_time = self._line.cap_time(mono)
+        if self._window.is_full(cap_time) or self._line.dice.strikes("query_overload", rq_name, wall):
             self.overloads += 1
             return -200
-        self._window.take(mono)
+        if self._line.dice.strikes("query_failed", rq_name, wall):
+            return self._line.dice.one_of(_FAILURES)
+        self._window.take(cap_time)
         self.asked += 1
         return 0
 
@@ -137,12 +145,12 @@ class QueryDesk:
             return KRX
         return NXT if listing.nxt and code == venue_code(NXT, listing.symbol) else ""
 
-    def _table(self, name: str, inputs: Mapping[str, str], screen_no: str) -> queries.Table:
+    def _table(self, name: str, inputs: Mapping[str, str], screen_no: str, rq_name: str, wall: int) -> queries.Table:
         match name:
             case "opt10075":
-                return queries.open_orders(self._orders(), inputs, self._account, self._feed.quote)
+                return queries.open_orders(self._listed(rq_name, wall), inputs, self._account, self._feed.quote)
             case "opt10076":
-                return queries.fills(self._orders(), inputs)
+                return queries.fills(self._listed(rq_name, wall), inputs)
             case "opw00018":
                 return queries.holdings(self._account, self._listings, inputs, self._feed.quote)
             case "opw00001":
@@ -158,6 +166,11 @@ class QueryDesk:
                 ]
                 return queries.interruptions(running, self._feed.quote)
 
+    def _listed(self, rq_name: str, wall: int) -> Iterable[BrokerOrder]:
+        """The orders that the lists of orders know of by now."""
+        lag = self._line.dice.delay("list_lag", rq_name, wall)
+        return [order for order in self._orders() if order.received <= wall - lag] if lag else self._orders()
+
     def _continued(self, tr_code: str, screen_no: str) -> queries.Table:
         remainder = self._remainder
         if remainder is None or (remainder.tr_code, remainder.screen_no) != (tr_code, screen_no):
@@ -172,7 +185,8 @@ class QueryDesk:
         self._remainder = _Remainder(tr_code, screen_no, (single, rest)) if rest else None
         record_name = _RECORD_NAMES[tr_code.lower()]
         frame = TrFrame(screen_no, rq_name, tr_code, record_name, "2" if rest else "0", single, tuple(page))
-        if self._line.dice.strikes(self._line.dice.faults.query_lost):
+        if self._line.dice.strikes("query_lost", rq_name, wall):
             return
-        due = wall + self._line.delay(self._line.latency.query_ms)
+        late = self._line.dice.delay("query_late", rq_name, wall)
+        due = wall + self._line.delay(self._line.latency.query_ms) + late
         self._line.answer_at(due, self._line.session, *before, frame)

@@ -98,19 +98,27 @@ class Tape:
 _EMPTY_LEVEL: Final = (0, 0)
 
 
+def _ten(levels: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return levels if len(levels) == 10 else levels + [_EMPTY_LEVEL] * (10 - len(levels))
+
+
 def book_raw(book: Book, tape: Tape, time: str, session: str) -> str:
     """주식호가잔량. A level's difference (81.., 91..) is against the book sent before."""
     base_price = tape.base_price
     before = tape.sent_book
-    old_asks, old_bids = (before.asks, before.bids) if before else ((), ())
+    old_asks, old_bids = (before.asks, before.bids) if before else ([], [])
     values = [time]
-    for level in range(10):
-        for side, old in ((book.asks, old_asks), (book.bids, old_bids)):
-            price, size = side[level] if level < len(side) else _EMPTY_LEVEL
-            old_size = old[level][1] if level < len(old) else 0
-            mark = "+" if price > base_price else "-" if 0 < price < base_price else ""
-            difference = size - old_size
-            values.append(f"{mark}{price}\t{size}\t{'+' if difference > 0 else ''}{difference}")
+    for (price, size), (_, old_size), (bid, bid_size), (_, old_bid_size) in zip(
+        _ten(book.asks), _ten(old_asks), _ten(book.bids), _ten(old_bids), strict=True
+    ):
+        mark = "+" if price > base_price else "-" if 0 < price < base_price else ""
+        plus = "+" if size > old_size else ""
+        bid_mark = "+" if bid > base_price else "-" if 0 < bid < base_price else ""
+        bid_plus = "+" if bid_size > old_bid_size else ""
+        values.append(
+            f"{mark}{price}\t{size}\t{plus}{size - old_size}"
+            f"\t{bid_mark}{bid}\t{bid_size}\t{bid_plus}{bid_size - old_bid_size}"
+        )
     old_ask_total, old_bid_total = (before.ask_total, before.bid_total) if before else (0, 0)
     net = book.bid_total - book.ask_total
     values.append(

@@ -13,7 +13,7 @@ from random import Random
 from kiwoom.adapter import ControlAdapter, FeedTarget
 from kiwoom.control import ControlCall, ControlEvent
 from kiwoom.control_thread import QUOTE_INTERVAL_NS_MIN
-from kiwoom.market import MS, Nanos, Now, WallNanos
+from kiwoom.market import Nanos, Now, WallNanos
 from kiwoom.quotes import QuoteRun, QuoteRuns
 from kiwoom.simulated.control import SimulatedControl
 from kiwoom.simulated.wire import CallFrame, EventFrame, ReplyFrame

@@ -5,35 +5,58 @@ FlatInTime allows; then it is shut down in order, and the books are compared.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from random import Random
+from typing import Protocol, runtime_checkable
 
-from actors.effects import Role
+from actors.domain.pair import PairTrigger
 from actors.messages.journal import EventType, Row
+from actors.messages.pairs import PairState
 from actors.messages.session import Command, OperatorCommand
+from actors.messages.supervision import ActorFailed
 from config.reader import LoadedConfig
-from kiwoom.market import SECOND, Nanos
+from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.fault_sets import variant_of
-from kiwoom.simulated.ledger import LedgerKind, LedgerRow
+from kiwoom.simulated.faults import Latency, Strike
+from kiwoom.simulated.ledger import LedgerRow
 from kiwoom.simulated.scenario import Scenario
-from supervision.simulation.checkers import CheckerSettings, all_checkers
+from supervision.simulation.checkers import Allowances, CheckerSettings, Panel, all_checkers
 from supervision.simulation.coverage import Coverage
-from supervision.simulation.evidence import Breach, FaultsOff, MachineEvent
-from supervision.simulation.jury import Jury
+from supervision.simulation.evidence import Breach, Checker, FaultsOff, MachineEvent
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS, MachineFaults, plan_blows
+from supervision.simulation.memory_journal import JournalDisk
+from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
 from supervision.simulation.variety import varied
 from supervision.simulation.world import World, WorldSettings, with_few_symbols
 
 SIMULATED_DAY = date(2026, 11, 23)
 SYMBOLS = 6
-STORM_NS = 25 * SECOND
-CALM_NS = 14 * SECOND
-"""More than the machine may take to become flat: whoever needs longer is found out, not waited for."""
-SHUTDOWN_NS = 2 * SECOND
-EARLY, LATE = (9 * 3_600 + 25) * SECOND, (15 * 3_600 + 19 * 60 + 26) * SECOND
+STORM_NS = 32 * SECOND
+CALM_MIN_NS, CALM_MAX_NS = 5 * SECOND, 16 * SECOND
+"""What was late in the storm comes in the first of them; the machine may not take as long as the second to be flat."""
+SHUTDOWN_NS = 1_500 * MS
+EARLY, LATE = (9 * 3_600 + 29) * SECOND, (15 * 3_600 + 19 * 60 + 24) * SECOND
 MIDDAY = (13 * 3_600) * SECOND
+
+BREACHES_MAX = 50
+"""Of one day: the first ones tell most."""
+_OUTCOME_OF = {
+    PairState.PAIRED_DONE.value: "done",
+    PairState.ENTRY_MISSED.value: "missed",
+    PairState.ENTRY_REJECTED.value: "rejected",
+    PairState.FLATTENED.value: "flattened",
+    PairState.UNHEDGED.value: "unhedged",
+}
+
+
+@runtime_checkable
+class HoldsDisk(Protocol):
+    """A diary that keeps the day's journal."""
+
+    disk: JournalDisk | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,31 +89,37 @@ class DayResult:
     steps: int
 
 
-def run_day(plan: DayPlan, keep: list[World] | None = None) -> DayResult:
-    """Run it. `keep` receives the world, for whoever wants to look at it afterwards."""
+def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
+    """Run it. `diary` is shown everything that the checkers are shown."""
     random = Random(f"{plan.seed}:day")
     loaded = varied(with_few_symbols(plan.loaded, SYMBOLS), plan.seed)
-    broker_faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
-    day = _Day(plan, loaded, random, WorldSettings(
+    faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
+    settings = WorldSettings(
         seed=plan.seed,
         day=SIMULATED_DAY,
         start_ns=random.choice((EARLY,) * 7 + (MIDDAY, LATE)),
         latency=latency,
-        faults=broker_faults,
+        faults=faults,
         broker=knobs,
-    ))  # fmt: skip
-    if keep is not None:
-        keep.append(day.world)
-    return day.run()
+    )
+    return SimulatedDay(plan, loaded, settings, random, diary).run()
 
 
-class _Day:
-    def __init__(self, plan: DayPlan, loaded: LoadedConfig, random: Random, settings: WorldSettings) -> None:
+class SimulatedDay:
+    """The world of one day with everyone who looks on."""
+
+    def __init__(
+        self, plan: DayPlan, loaded: LoadedConfig, settings: WorldSettings, random: Random, diary: Checker | None
+    ) -> None:
         self._plan = plan
         self._random = random
         self._outcomes: Counter[str] = Counter()
         self._strikes: Counter[str] = Counter()
-        self._jury: Jury
+        self._coverage = Coverage()
+        self._diary = diary
+        self._failures = Failures()
+        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures]
+        self.panel = Panel(checkers if diary is None else [diary, *checkers])
         self.world = World(
             loaded,
             plan.scenario,
@@ -98,10 +127,10 @@ class _Day:
             on_row=self._on_row,
             on_ledger=self._on_ledger,
             on_event=self._on_event,
+            on_strike=self._on_strike,
+            on_pair_moved=self._on_pair_moved,
+            on_failure=self._on_failure,
         )
-        self._jury = Jury(all_checkers(checker_settings(loaded, settings)), self.world)
-        self._coverage = Coverage()
-        self.world.watch_pairs(self._coverage)
 
     def run(self) -> DayResult:
         world, plan = self.world, self._plan
@@ -111,28 +140,121 @@ class _Day:
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
         storm = Storm(world, blows, self._on_event)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
-        self._run_to(start + plan.storm_ns)
+        self.run_to(start + plan.storm_ns)
         storm.end()
-        world.broker.calm()
+        world.calm()
         self._on_event(FaultsOff())
         world.operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
-        self._run_to(start + plan.storm_ns + CALM_NS)
+        self.run_to(start + plan.storm_ns + CALM_MIN_NS)
+        while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
+            self.run_to(world.time.now + SECOND // 2)
         world.shut_down()
-        self._run_to(start + plan.storm_ns + CALM_NS + SHUTDOWN_NS)
+        self.run_to(world.time.now + SHUTDOWN_NS)
+        self._strikes.update(storm.losses.blows)
+        return self.verdict(start)
+
+    def _is_quiet(self) -> bool:
+        ours = (order for order in self.world.broker_open_orders() if not order.by_hand)
+        return not self.world.live_pairs() and next(ours, None) is None
+
+    def run_to(self, end: int) -> None:
+        self.world.time.run_until(Nanos(end), self._after_step)
+
+    def verdict(self, start: int) -> DayResult:
+        """Close the books and ask everyone."""
+        world, now = self.world, self.world.time.now
         world.close_books()
-        self._jury.close()
-        self._strikes.update(storm.losses.counted())
+        self._failures.collapsed(world.stage.collapses, now)
+        self.panel.at_end(world, now)
+        if isinstance(self._diary, HoldsDisk):
+            self._diary.disk = world.disk
         return DayResult(
-            seed=plan.seed,
-            breaches=self._jury.breaches(),
+            seed=self._plan.seed,
+            breaches=tuple(self.panel.breaches()[:BREACHES_MAX]),
             outcomes=self._outcomes,
-            residuals=self._jury.residuals(),
+            residuals=tuple(each for checker in self.panel.checkers for each in getattr(checker, "residuals", ())),
             coverage=self._coverage,
             strikes=self._strikes,
             digest=world.disk.digest(),
-            virtual_ns=world.time.now - start,
+            virtual_ns=now - start,
             steps=world.stage.steps,
         )
 
-    def _run_to(self, end: int) -> None:
-        self.world.time.run_until(Nanos(end), self._after_step)
+    # --- what everyone is shown -------------------------------------------------------------------------------------
+
+    def _after_step(self) -> None:
+        self.panel.after_step(self.world, self.world.time.now)
+
+    def _on_row(self, row: Row) -> None:
+        state = row.state or ""
+        match row.event_type:
+            case EventType.ADMITTED:
+                self._outcomes["attempted"] += 1
+            case EventType.PAIR_STATE if state in _OUTCOME_OF:
+                self._outcomes[_OUTCOME_OF[state]] += 1
+                if state in ("ENTRY_REJECTED", "ENTRY_MISSED"):
+                    self._coverage.paths[f"{state} {row.reason}"] += 1
+            case EventType.PAIRED_DONE | EventType.FLATTENED | EventType.UNHEDGED:
+                path = next((str(value) for key, value in row.extra if key == "path"), "")
+                self._coverage.paths[f"{state} {path}"] += 1
+                if path.startswith("rescue"):
+                    self._outcomes["rescued"] += 1
+            case EventType.HEDGE_TIMEOUT:
+                self._outcomes["escalated"] += 1
+        self.panel.journal(row, self.world.time.now)
+
+    def _on_ledger(self, row: LedgerRow) -> None:
+        self.panel.ledger(row, self.world.time.now)
+
+    def _on_event(self, event: MachineEvent) -> None:
+        self.panel.machine(event, self.world.time.now)
+
+    def _on_strike(self, strike: Strike) -> None:
+        self._strikes[strike.fault] += 1
+        self.panel.struck(strike, self.world.time.now)
+
+    def _on_failure(self, failure: ActorFailed) -> None:
+        self._failures.failed(failure, self.world.time.now)
+
+    def _on_pair_moved(self, state: PairState, trigger: PairTrigger) -> None:
+        self._coverage.rows[state, trigger] += 1
+
+
+class Failures(Checker):
+    """No actor fails by itself: every failure is one that the simulation made."""
+
+    rule = "NO FAILURES"
+
+    def failed(self, failure: ActorFailed, at: int) -> None:
+        lines = failure.traceback.strip().splitlines()
+        if SIMULATED_FAILURE not in lines[-1]:
+            where = " ".join(line.strip() for line in lines[-4:-1])
+            self.breach(at, f"{failure.name}[{failure.index}] on {failure.message_type}: {lines[-1]} at {where}")
+
+    def collapsed(self, traces: Sequence[str], at: int) -> None:
+        for trace in traces:
+            self.breach(at, "the Supervisor: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
+
+
+def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSettings:
+    """What the configuration of this day promises."""
+    config = loaded.config
+    guard_start, guard_end = config.guard_window(settings.day)
+    latency = Latency(**settings.latency)
+    usual = Latency()
+    slower = sum(
+        max(0, getattr(latency, name) - getattr(usual, name)) * trips
+        for name, trips in (("exchange_ms", 3), ("ack_ms", 4), ("report_ms", 4), ("cancel_ms", 1), ("query_ms", 2))
+    )
+    return CheckerSettings(
+        limit=config.orders_per_sec,
+        reserve=config.kiwoom.rate_limits.reserve_order_tokens,
+        window_margin_ns=config.throttling.window_margin_ms * MS,
+        t_hedge_ns=config.execution.t_hedge_ms * MS,
+        t_hedge_of={entry.symbol: config.t_hedge_ns_for(entry.symbol) for entry in loaded.traded},
+        max_hedge_attempts=config.execution.max_hedge_attempts,
+        guard_start=guard_start,
+        guard_end=guard_end,
+        closing=config.nxt_main_window(settings.day)[1],
+        allowances=Allowances(latency_ns=slower * MS),
+    )

@@ -26,7 +26,7 @@ class MachineFaults:
     """All actors and the Supervisor die at once; the machine is started again from its journal."""
     machine_down_ms_max: int = 3_000
     journal_torn_permille: int = 0
-    """Share of the machine's deaths that take the journal's last commit along."""
+    """Share of the machine's deaths that come in the middle of the journal's next write."""
     machine_rebooted_permille: int = 0
     """Share of the machine's deaths after which its monotonic clock begins anew."""
     message_delayed_permyriad: int = 0

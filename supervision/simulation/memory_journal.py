@@ -1,7 +1,7 @@
 """The journal's file in memory: what is committed survives the Gateway's death, what is not is lost.
 
-Rows are kept as they were written. `tear` takes the last commit away, as a power cut may (SQLite in WAL mode with
-synchronous=NORMAL keeps the file sound and loses the tail).
+Rows are kept as they were written. A commit is there whole or not at all: one that was torn is rolled back when SQLite
+opens the file again, so the machine that dies in it has never written it, nor done what was to follow.
 """
 
 import hashlib
@@ -21,19 +21,11 @@ class JournalDisk:
         self._observe = observe
         self.rows: list[tuple[Row, str]] = []
         """Each with the actor that it is by, unless the row names one."""
-        self._last_commit = 0
 
     def write(self, rows: list[tuple[Row, str]]) -> None:
-        self._last_commit = len(self.rows)
         self.rows.extend(rows)
         for row, _ in rows:
             self._observe(row)
-
-    def tear(self) -> int:
-        """Lose the last commit; how many rows that were. Their observers have seen rows that exist no more."""
-        lost = len(self.rows) - self._last_commit
-        del self.rows[self._last_commit :]
-        return lost
 
     def digest(self) -> str:
         """SHA-256 over every column of every row: equal for equal journals, whatever the process."""

@@ -5,8 +5,8 @@ on a TCP connection, and any two of different senders may change places. A child
 new actor needs a while before it takes its first message, as a spawned process does.
 
 Faults: `kill` ends an actor between two messages, `trip` in the middle of one, before its n-th effect (a send, a commit
-or a call); what was on its way to it is lost. `hang` stops it until it is killed or let go on. `raise_in` makes its core
-raise in the next message.
+or a call); what was on its way to it is lost. `hang` stops it until it is killed or let go on. `raise_in` makes its
+core raise in the next message.
 
 Not simulated: the time that a handler takes, pickling, and the address book of Thespian's admin.
 """
@@ -21,11 +21,14 @@ from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, WakeupMessage, WatchMessage
 
+from actors.messages.supervision import ActorFailed
 from kiwoom.control import Clock
 from kiwoom.market import MS, Now
 from supervision.simulation.virtual_time import VirtualTime
 
 US = 1_000
+SIMULATED_FAILURE = "simulated failure"
+"""Stands in the report of every failure that the stage made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Address(ActorAddress):  # type: ignore[misc]
         return f"actor {self.number}"
 
 
-class _Tripped(Exception):
+class _TrippedError(Exception):
     """What a core raises when it is told to."""
 
 
@@ -79,7 +82,7 @@ class _RaisingCore:
 
     def handle(self, message: object, now: Now) -> Any:
         self._core.handle(message, now)
-        raise _Tripped(f"simulated failure on {type(message).__name__}")
+        raise _TrippedError(f"{SIMULATED_FAILURE} on {type(message).__name__}")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)
@@ -142,14 +145,14 @@ class _Reference:
         self._cell = cell
         self.address = cell.address
 
-    def createActor(self, actor_class: Any, *_: Any) -> Address:  # noqa: N802 (Thespian's name)
+    def createActor(self, actor_class: Any, *_: Any) -> Address:
         return self._stage.create(actor_class, parent=self._cell)
 
     def actor_send(self, target: Address, message: object) -> None:
         self._stage.count_effect(self._cell)
         self._stage.post(self._cell, target, message)
 
-    def wakeupAfter(self, delay: timedelta, payload: object) -> None:  # noqa: N802 (Thespian's name)
+    def wakeupAfter(self, delay: timedelta, payload: object) -> None:
         assert payload is None
         self._stage.wake_later(self._cell, delay)
 
@@ -163,10 +166,12 @@ class Stage:
         delays: Delays,
         on_settled: Callable[["Cell"], None],
         on_end: Callable[["Cell"], None],
+        on_failure: Callable[[ActorFailed], None],
     ) -> None:
         self.time = time
         self.on_settled = on_settled
         self._on_end = on_end
+        self._on_failure = on_failure
         self._clock = clock
         self._random = random
         self._delays = delays
@@ -264,6 +269,8 @@ class Stage:
         self.time.at(self.time.now + self._draw(self._delays.message), self._arrive, target, message, None)
 
     def post(self, sender: Cell, target: Address, message: object) -> None:
+        if isinstance(message, ActorFailed):
+            self._on_failure(message)
         if target not in self._cells:
             return  # it ended: a dead letter
         random, delays = self._random, self._delays

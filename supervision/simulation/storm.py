@@ -1,7 +1,9 @@
 """Strikes the machine with what was planned for it, and lets it alone when the storm is over."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
@@ -26,9 +28,7 @@ UPTIME_BEFORE_BLOW_NS = 200 * MS
 class Losses:
     """What the storm did, by count."""
 
-    blows: int = 0
-    machines: int = 0
-    torn_rows: int = 0
+    blows: Counter[str] = field(default_factory=Counter)
 
 
 class Storm:
@@ -45,6 +45,7 @@ class Storm:
     def end(self) -> None:
         """From now on nothing strikes; what hangs goes on, what is down is started."""
         self._over = True
+        self._world.in_next_commit = None
         self._world.stage.delayed_rate = 0
         for cell in self._world.stage.cells():
             self._go_on(cell)
@@ -59,6 +60,8 @@ class Storm:
             case Blow.STEP_CLOCK:
                 self._world.host.step_ns += blow.size
                 self._tell(HostClockStepped(blow.size))
+            case Blow.KILL_MACHINE if blow.torn:
+                self._world.in_next_commit = partial(self._kill_machine, blow)
             case Blow.KILL_MACHINE:
                 self._kill_machine(blow)
             case _:
@@ -76,7 +79,7 @@ class Storm:
                         stage.hang(cell)
                         self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
                         self._world.time.at(self._world.time.now + blow.size, self._go_on, cell)
-        self.losses.blows += 1
+        self.losses.blows[blow.blow.value] += 1
 
     def _go_on(self, cell: Cell) -> None:
         if cell.alive and cell.hung:
@@ -91,11 +94,9 @@ class Storm:
     def _kill_machine(self, blow: PlannedBlow) -> None:
         world = self._world
         world.kill_machine()
-        if blow.torn:
-            self.losses.torn_rows += world.disk.tear()
+        world.in_next_commit = None
         if blow.rebooted:
             world.host.boot_ns = world.time.now - 60 * SECOND
-        self.losses.machines += 1
         self._down = True
         self._tell(MachineKilled())
         world.time.at(Nanos(world.time.now + blow.size), self._start_again)

@@ -36,7 +36,7 @@ class VirtualTime:
 
 
 class HostView:
-    """The clock of one host: true time, a monotonic clock that began elsewhere, and a wall clock that may be stepped."""
+    """The clock of one host: its monotonic clock began somewhere, its wall clock may be stepped."""
 
     def __init__(self, time: VirtualTime, wall_less_mono: int) -> None:
         self._time = time

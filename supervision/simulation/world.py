@@ -3,6 +3,7 @@
 The broker and the disk outlive the machine, which may be started several times; all of it is decided by the seed.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -13,27 +14,46 @@ from typing import Any
 
 from PyQt5.QtCore import QCoreApplication
 
+from actors.cores.pair_manager import PairManagerCore, PairSettings
+from actors.domain.pair import PairTrigger
+from actors.domain.pair_in_hand import PairInHand
 from actors.effects import Role
 from actors.gateway import ControlSide, Gateway, GatewaySetup, JournalFile
 from actors.messages.journal import Row
+from actors.messages.pairs import PairState
 from actors.messages.session import OperatorCommand
-from actors.messages.supervision import ClockSettings, Operate, Shutdown
+from actors.messages.supervision import ActorFailed, ClockSettings, Operate, Shutdown
+from actors.pair_manager import PairManager
 from actors.shell import Shell
 from config.reader import LoadedConfig
 from kiwoom.control import ControlPort
 from kiwoom.market import KST_OFFSET, SECOND, Nanos
 from kiwoom.simulated.broker import SimulatedBroker
+from kiwoom.simulated.events import Halted, MarketEvent, Resumed, ViEnded, ViStarted
+from kiwoom.simulated.faults import Strike
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
+from kiwoom.simulated.line import LINE_CUT
 from kiwoom.simulated.orders import BrokerOrder
+from kiwoom.simulated.rules import CLOSED
 from kiwoom.simulated.setup_file import build_broker, setup_from
-from kiwoom.simulated.wire import CallFrame, EventFrame, ReplyFrame
+from kiwoom.simulated.wire import CallFrame, ConnectFrame, EventFrame, ReplyFrame
 from supervision.broker_process import BrokerFiles, setup_of, tax_rates
 from supervision.cast import RunIdentity, cast_of, supervision_settings
-from supervision.child import Launch
+from supervision.child import ChildSpec, Launch
 from supervision.simulation.control_side import BrokerSide, StagedControl, StagedLine
-from supervision.simulation.evidence import ActorDied, ActorStarted, MachineEvent, PairView
+from supervision.simulation.evidence import (
+    ActorDied,
+    ActorStarted,
+    LineCut,
+    MachineEvent,
+    PairView,
+    TradingHalted,
+    TradingResumed,
+    VenueClosed,
+    VenueOpened,
+)
 from supervision.simulation.memory_journal import JournalDisk, MemoryJournal
-from supervision.simulation.stage import US, Address, Cell, Delays, Stage
+from supervision.simulation.stage import US, Address, Cell, Delays, Killed, Stage
 from supervision.simulation.virtual_time import HostView, VirtualTime
 from supervision.supervisor import Supervisor
 
@@ -56,6 +76,30 @@ class WorldSettings:
     broker: dict[str, Any] = field(default_factory=dict)
     """Each over the scenario's section of that name."""
     delays: Delays = field(default_factory=Delays)
+
+
+Moved = Callable[[PairState, PairTrigger], None]
+
+
+class WatchedPairManagerCore(PairManagerCore):
+    """The real one; each row of its table that is taken is told."""
+
+    def __init__(self, settings: PairSettings, told: Moved) -> None:
+        super().__init__(settings)
+        self._told = told
+
+    def move(self, pair: PairInHand, trigger: PairTrigger) -> PairState:
+        self._told(pair.state, trigger)
+        return super().move(pair, trigger)
+
+
+class StagedPairManager(PairManager):
+    """A PairManager whose moves are counted."""
+
+    moved: Moved
+
+    def make_core(self, settings: PairSettings) -> PairManagerCore:
+        return WatchedPairManagerCore(settings, self.moved)
 
 
 class StagedGateway(Gateway):
@@ -86,6 +130,9 @@ class World(BrokerSide):
         on_row: Callable[[Row], None],
         on_ledger: Callable[[LedgerRow], None],
         on_event: Callable[[MachineEvent], None],
+        on_strike: Callable[[Strike], None],
+        on_pair_moved: Moved,
+        on_failure: Callable[[ActorFailed], None],
     ) -> None:
         self.loaded = loaded
         self.settings = settings
@@ -96,6 +143,11 @@ class World(BrokerSide):
         self.disk = JournalDisk(on_row)
         self._on_ledger = on_ledger
         self._on_event = on_event
+        self._on_strike = on_strike
+        # A class of its own for each world: Thespian makes actors without arguments.
+        self._pair_manager_class = type(
+            "StagedPairManager", (StagedPairManager,), {"moved": staticmethod(on_pair_moved)}
+        )
         setup = setup_of(loaded, BrokerFiles.within(Path("unused")), 0, tax_rates(loaded, settings.day))
         traded = {entry.symbol for entry in loaded.traded}
         setup |= {
@@ -112,6 +164,8 @@ class World(BrokerSide):
         self._network = Random(f"{settings.seed}:network")
         self._starts = 0
         self.supervisor: Address | None = None
+        self.in_next_commit: Callable[[], None] | None = None
+        """What happens in the middle of the journal's next write, which is torn by it."""
         self.launch: Launch
         self.stage = Stage(
             self.time,
@@ -120,7 +174,11 @@ class World(BrokerSide):
             settings.delays,
             on_settled=self._actor_started,
             on_end=self._actor_ended,
+            on_failure=on_failure,
         )
+        self.broker.watch(self._market_moved)
+        self._halts: Counter[tuple[str, str]] = Counter()
+        self._open = {venue: self._takes_orders(venue) for venue in ("KRX", "NXT")}
         account = self.broker.account
         self.start_holdings = {symbol: account.holding(symbol).qty for symbol in account.held_symbols()}
         self.start_cash = account.cash
@@ -156,7 +214,7 @@ class World(BrokerSide):
             version="simulated",
         )
         self.launch = Launch(
-            cast_of(self.loaded, identity),
+            tuple(self._staged(spec) for spec in cast_of(self.loaded, identity)),
             supervision_settings(self.loaded.config),
             ClockSettings(0),
             lifeline_port=0,
@@ -164,6 +222,10 @@ class World(BrokerSide):
         )
         self.supervisor = self.stage.create(Supervisor)
         self.stage.tell(self.supervisor, self.launch)
+
+    def _staged(self, spec: ChildSpec) -> ChildSpec:
+        is_pair_manager = spec.role is Role.PAIR_MANAGER
+        return replace(spec, actor_class=self._pair_manager_class) if is_pair_manager else spec
 
     def kill_machine(self) -> None:
         self.stage.kill_all()
@@ -205,7 +267,11 @@ class World(BrokerSide):
         return [row for row, _ in self.disk.rows]
 
     def live_pairs(self) -> tuple[PairView, ...]:
-        return ()
+        return tuple(
+            view_of(pair, actor.index)
+            for actor in self.actors(Role.PAIR_MANAGER)
+            if (pair := actor.core.pair) is not None
+        )
 
     def _actor_started(self, cell: Cell) -> None:
         actor = cell.actor
@@ -220,7 +286,14 @@ class World(BrokerSide):
     # --- what the Gateway opens -------------------------------------------------------------------------------------
 
     def open_journal(self, gateway: Any) -> MemoryJournal:
-        return MemoryJournal(self.disk, partial(self.stage.count_effect, self.stage.cell_of(gateway)))
+        return MemoryJournal(self.disk, partial(self._before_commit, self.stage.cell_of(gateway)))
+
+    def _before_commit(self, cell: Cell) -> None:
+        self.stage.count_effect(cell)
+        if self.in_next_commit is not None:
+            strike, self.in_next_commit = self.in_next_commit, None
+            strike()
+            raise Killed
 
     def open_control(self, gateway: Any, setup: GatewaySetup) -> StagedControl:
         cell = self.stage.cell_of(gateway)
@@ -244,8 +317,40 @@ class World(BrokerSide):
         self._after_broker()
         return reply
 
+    def _takes_orders(self, venue: str) -> bool:
+        return self.broker.market.phase(venue) != CLOSED
+
+    def _market_moved(self, event: MarketEvent) -> None:
+        """What checkers must know of the market: where nothing can be traded now."""
+        match event:
+            case Halted(_, venue, symbol) | ViStarted(_, venue, symbol):
+                self._halts[venue, symbol] += 1
+                if self._halts[venue, symbol] == 1:
+                    self._on_event(TradingHalted(venue, symbol))
+            case Resumed(_, venue, symbol) | ViEnded(_, venue, symbol):
+                self._halts[venue, symbol] -= 1
+                if self._halts[venue, symbol] == 0:
+                    self._on_event(TradingResumed(venue, symbol))
+            case _:
+                pass
+
+    def _see_venues(self) -> None:
+        for venue, was_open in self._open.items():
+            is_open = self._takes_orders(venue)
+            if is_open is not was_open:
+                self._open[venue] = is_open
+                self._on_event(VenueOpened(venue) if is_open else VenueClosed(venue))
+
+    def calm(self) -> None:
+        """The broker makes no mistakes any more."""
+        self.broker.calm()
+        self._after_broker()
+
     def _after_broker(self) -> None:
         """Its books are read at once; its next turn is asked for."""
+        self._see_venues()
+        for strike in self.broker.take_strikes():
+            self._on_strike(strike)
         for row in self.broker.take_ledger():
             self._on_ledger(row)
         at = max(self.time.now, self.broker.next_at() - self._wall_less_mono)
@@ -265,7 +370,20 @@ class World(BrokerSide):
         self._after_broker()
 
     def _arrive(self, line: StagedLine, frames: list[EventFrame]) -> None:
+        if any(isinstance(frame, ConnectFrame) and frame.error == LINE_CUT for frame in frames):
+            self._on_event(LineCut())
         line.arrive(frames)
+
+
+def view_of(pair: PairInHand, slot: int) -> PairView:
+    return PairView(
+        pair_id=pair.plan.pair_id,
+        slot=slot,
+        symbol=pair.plan.symbol,
+        state=pair.state,
+        open_qty=pair.ledger.open,
+        live_hedges=tuple((order.command.cl_ord_id, order.leaves) for order in pair.hedges),
+    )
 
 
 def with_few_symbols(loaded: LoadedConfig, count: int) -> LoadedConfig:

@@ -24,7 +24,7 @@ from actors.journal import read_events
 from actors.messages.journal import EventType, RowsPosted, RowsWritten
 from actors.messages.market_data import FeedEnded, QuoteBatch
 from actors.messages.orders import OrderAcked, OrderFilled, OrderSubmitted
-from actors.messages.pairs import AccountSnapshot
+from actors.messages.pairs import AccountSnapshot, RestorePair
 from actors.messages.session import BrokerStatus, FeedsRegistered, RegisterFeeds, UnregisterFeeds
 from actors.messages.supervision import ActorFailed, ClockSettings, Enlist, Enlisted
 from actors.messages.throttle import QueryGranted, RequestQuery, SlotUsed
@@ -41,7 +41,7 @@ from kiwoom.simulated.scenario import FlowKnobs, Scenario
 from kiwoom.simulated.wire import EventFrame, RealFrame
 from supervision.system import QUIET
 from tests.support.builders import row
-from tests.support.gateway_stage import SLOT, entry, settings, trading
+from tests.support.gateway_stage import SLOT, entry, pair_plan, settings, trading
 from tests.support.listener import Listener
 from tests.support.playbook import TEN_O_CLOCK
 from tests.support.simulated_kiwoom import ACCOUNT, CASH, KOSDAQ_SYMBOL, LISTINGS, RATES, SHARES, SYMBOL
@@ -147,7 +147,7 @@ class Desk:
             (role.value, index): system.createActor(GrantingListener if role is Role.THROTTLER else Listener)
             for role, index in ROLES
         }
-        core = settings(symbols=SYMBOLS, query_spacing_ns=Nanos(0))
+        core = settings(symbols=SYMBOLS, query_spacing_ns=Nanos(0), pair_slots=SLOT + 1)
         setup = GatewaySetup(core, journal, FEEDS, self.backstage)
         self.gateway = system.createActor(StagedGateway)
         system.tell(self.gateway, Enlist("gateway", 0, setup, self.listeners, ClockSettings(offset), 0))
@@ -222,6 +222,26 @@ def test_an_order_s_row_is_on_disk_before_its_call_and_its_events_come_back(desk
     of_first = [each["event_type"] for each in desk.rows() if each["cl_ord_id"] == "E1"]
     assert of_first[0] == "ORDER_SEND_ATTEMPT"
     assert {"ORDER_ACK", "ORDER_ACCEPTED", "TRADE_FILL"} <= set(of_first)
+
+
+def test_a_successor_knows_from_the_file_what_was_sent_and_gives_its_pair_back(system: Any, tmp_path: Path) -> None:
+    first = Desk(system, tmp_path / "journal.db").up()
+    first.tell(trading())
+    expires = Nanos(first.backstage.clock.now().mono + 10**10)
+    plan = pair_plan(symbol=Symbol(SYMBOL))
+    order = replace(entry(price=Won(75_600), expires=expires), symbol=Symbol(SYMBOL), plan=plan)
+    first.tell(order)
+    (fill,) = first.wait_for(Role.PAIR_MANAGER, OrderFilled, SLOT)
+    first.tell(ActorExitRequest())
+    second = Desk(system, tmp_path / "journal.db").up()
+    (pair,) = second.wait_for(Role.PAIR_MANAGER, RestorePair, SLOT)
+    assert pair.plan == plan
+    assert [each.fills for each in pair.orders] == [(fill,)]
+    second.tell(trading())
+    second.tell(order)
+    second.tell(ActorExitRequest())
+    assert second.backstage.on_disk_at_call == {}
+    assert [each["reason"] for each in second.rows() if each["cl_ord_id"] == "E1"][-1] == "DUPLICATE"
 
 
 def test_quotes_reach_their_shard_in_runs_and_none_is_lost(desk: Desk) -> None:

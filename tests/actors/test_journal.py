@@ -2,13 +2,16 @@
 
 import csv
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
+from actors.domain.plan_record import plan_as_json, plan_from_json
 from actors.journal import COLUMNS, Journal, iso_kst, read_events, row_of, wall_of_iso
 from actors.messages.journal import EventType, Row
 from dashboards.report.files import write_events_csv
 from kiwoom.market import Nanos, WallNanos
 from tests.support.builders import pair_rows, row
+from tests.support.gateway_stage import pair_plan
 from tests.support.playbook import TEN_O_CLOCK
 
 
@@ -31,6 +34,22 @@ def test_rows_come_back_as_they_were(tmp_path: Path) -> None:
     assert [(e.event_type, e.pair_id, e.fill_px, e.fids, e.extra, e.ts_mono, e.ts_wall) for e in back] == [
         (e.event_type, e.pair_id, e.fill_px, e.fids, e.extra, e.ts_mono, e.ts_wall) for e in rows
     ]
+
+
+def test_a_successor_reads_what_it_needs_in_order(tmp_path: Path) -> None:
+    plan = plan_as_json(pair_plan())
+    needed = [
+        row(EventType.ORDER_SEND_ATTEMPT, 1, {"kind": "entry", "plan": plan}, pair_id="P1", cl_ord_id="E1", qty=3),
+        row(EventType.SERVER_MESSAGE, 2, {"absorbed_exec_id": "X1"}, cl_ord_id="E1", reason="ABSORBED"),
+        row(EventType.PAIRED_DONE, 3, {"child": 1}, pair_id="P1", actor="pair_manager"),
+    ]
+    beside = [row(EventType.SIGNAL, 2), row(EventType.SERVER_MESSAGE, 2, reason="FOREIGN")]
+    path = written(tmp_path / "journal.db", [needed[0], *beside, *needed[1:]])
+    journal = Journal(path)
+    read = list(journal.rows())
+    journal.close()
+    assert [replace(each, actor=None) for each in read] == [replace(each, actor=None) for each in needed]
+    assert plan_from_json(dict(read[0].extra)["plan"]) == pair_plan()
 
 
 def test_seq_increases_over_restarts_of_the_writer(tmp_path: Path) -> None:

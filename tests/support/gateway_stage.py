@@ -4,16 +4,17 @@
 one millisecond after the one before.
 """
 
+import json
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from actors.cores.gateway import GatewayCore, GatewaySettings, Mode
-from actors.domain.order import KnownOrder
 from actors.domain.symbol_map import SymbolMap, UniverseEntry, build_symbol_map
 from actors.domain.trading_hours import VenueHours
-from actors.effects import Call, Role, Send
+from actors.effects import Call, Effects, Record, Role, Send
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import CancelOrder, OrderKind, OrderStyle, PlaceOrder, QueryOrder
-from actors.messages.pairs import PairAssigned
+from actors.messages.pairs import Leg, PairAssigned, PairPlan
 from actors.messages.session import ConnectBroker, Phase, TradingState
 from actors.messages.throttle import QueryGranted, RequestQuery
 from kiwoom.control import (
@@ -38,7 +39,7 @@ from kiwoom.control import (
     TrCalled,
     UnregisterReal,
 )
-from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won, midnight
+from kiwoom.market import MS, SECOND, Market, Nanos, Now, Shares, Side, Symbol, Venue, WallNanos, Won, midnight
 from tests.support.playbook import TEN_O_CLOCK, Playbook
 
 SAMSUNG = Symbol("005930")
@@ -118,6 +119,34 @@ def entry(cl_ord_id: str = "E1", **changes: Any) -> PlaceOrder:
     return PlaceOrder(**(values | changes))
 
 
+def pair_plan(**changes: Any) -> PairPlan:
+    """Buy one Samsung on KRX, sell it on NXT: the plan of `entry` and `hedge`."""
+    values: dict[str, Any] = {
+        "pair_id": PAIR,
+        "symbol": SAMSUNG,
+        "symbol_index": 0,
+        "shard": 0,
+        "market": Market.KOSPI,
+        "slot": SLOT,
+        "qty": Shares(1),
+        "entry": Leg(Venue.KRX, Side.BUY, OrderStyle.LIMIT_IOC, Won(70_000)),
+        "hedge": Leg(Venue.NXT, Side.SELL, OrderStyle.LIMIT, Won(70_300)),
+        "hedge_lock_price": Won(70_300),
+        "lower_limit": Won(49_000),
+        "upper_limit": Won(91_000),
+        "t_hedge_ns": Nanos(SECOND),
+        "ioc_end_ns": Nanos(500 * MS),
+        "cancel_ns": Nanos(300 * MS),
+        "hedge_ioc_only": False,
+        "hedge_ioc_ticks": 2,
+        "hedge_fallback_best": True,
+        "max_hedge_attempts": 5,
+        "expected_net_mwon": 100_000,
+        "flat_by_wall": WallNanos(midnight(TEN_O_CLOCK) + 15 * HOUR + 20 * MINUTE),
+    }
+    return PairPlan(**(values | changes))
+
+
 def hedge(cl_ord_id: str = "H1", **changes: Any) -> PlaceOrder:
     """Posts a sale of one Samsung on NXT."""
     values: dict[str, Any] = {
@@ -139,6 +168,12 @@ def cancel(cl_ord_id: str = "C1", target: str = "H1", grant_id: int | None = Non
 
 def query(cl_ord_id: str = "E1") -> QueryOrder:
     return QueryOrder(cl_ord_id, PAIR, SLOT, SAMSUNG)
+
+
+def as_read_back(row: Row) -> Row:
+    """The row as the journal's file gives it to a successor."""
+    extra = json.loads(json.dumps(dict(row.extra)))
+    return replace(row, fids=(), extra=tuple(extra.items()), ts_wall=WallNanos(row.ts_wall // 1_000 * 1_000))
 
 
 TrRow = dict[str, str]
@@ -195,10 +230,39 @@ def by_name(fields: tuple[str, ...], row: TrRow) -> tuple[str, ...]:
     return tuple(row[name] for name in fields)
 
 
+@dataclass
 class Stage(Playbook):
+    journal: list[Row] = field(default_factory=list)
+    """Every row of the day, the predecessors' included."""
+
+    def _take(self, effects: Effects) -> Self:
+        self.journal.extend(effect.row for effect in effects if isinstance(effect, Record))
+        return super()._take(effects)
+
     @classmethod
-    def off(cls, known: tuple[KnownOrder, ...] = (), **changes: Any) -> Self:
-        return cls(GatewayCore(settings(**changes), known))
+    def off(cls, **changes: Any) -> Self:
+        return cls(GatewayCore(settings(**changes)))
+
+    def again(self, rows: int | None = None, after_ns: int = 100 * MS, **changes: Any) -> "Stage":
+        """A successor that knows nothing but the journal, or its first `rows` rows. Not connected yet."""
+        before = self.journal[:rows]
+        now = Now(Nanos(self.mono + after_ns), WallNanos(self.wall_start + self.mono + after_ns))
+        core = GatewayCore(settings(**changes), [as_read_back(row) for row in before], now)
+        return Stage(core, mono=now.mono, wall_start=self.wall_start, journal=before)
+
+    def comes_back(
+        self,
+        rows: int | None = None,
+        *,
+        holdings: tuple[tuple[str, int, int], ...] = ((SAMSUNG, 10, 10), (HYNIX, 10, 10)),
+        open_rows: tuple[TrRow, ...] = (),
+        fill_rows: tuple[TrRow, ...] = (),
+        **changes: Any,
+    ) -> "Stage":
+        """The same, connected, reconciled and armed; what was said until then can still be looked at."""
+        stage = self.again(rows, **changes).hears(ConnectBroker())
+        stage.goes_up(holdings=holdings, open_rows=open_rows, fill_rows=fill_rows)
+        return stage.hears(trading())
 
     @classmethod
     def up(
@@ -207,12 +271,11 @@ class Stage(Playbook):
         holdings: tuple[tuple[str, int, int], ...] = ((SAMSUNG, 10, 10), (HYNIX, 10, 10)),
         open_rows: tuple[TrRow, ...] = (),
         fill_rows: tuple[TrRow, ...] = (),
-        known: tuple[KnownOrder, ...] = (),
         armed: bool = True,
         **changes: Any,
     ) -> Self:
         """Booted and armed; everything said and called until then is forgotten. KRX has the given rows."""
-        stage = cls.off(known, **changes)
+        stage = cls.off(**changes)
         stage.hears(ConnectBroker()).goes_up(holdings=holdings, open_rows=open_rows, fill_rows=fill_rows)
         stage.hears(trading(armed=armed)).hears(PairAssigned(PAIR, SLOT, SAMSUNG))
         return stage.waits(2 * SECOND).forgets()  # the boot's queries have left the window

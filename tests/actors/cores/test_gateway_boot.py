@@ -3,12 +3,11 @@
 import pytest
 
 from actors.domain.feeds import SETTLE_NS
-from actors.domain.order import KnownOrder, OrderState
 from actors.effects import Role, Send
 from actors.messages.journal import EventType
 from actors.messages.market_data import FeedEnded, LimitsKnown, OwnResting, SymbolHalted, VenueOpen
 from actors.messages.orders import DoubtResolved, DoubtVerdict, OrderFilled
-from actors.messages.pairs import AccountSnapshot
+from actors.messages.pairs import AccountSnapshot, AdmissionRestored
 from actors.messages.session import (
     BrokerStatus,
     ConnectBroker,
@@ -544,9 +543,10 @@ def test_a_new_sessionstate_is_told_how_line_and_feeds_stand() -> None:
     assert stage.take_to(Role.SESSION_STATE) == [BrokerStatus(True, ""), FeedsRegistered(4, 2)]
 
 
-def test_a_new_router_gets_a_fresh_snapshot_from_the_broker() -> None:
+def test_a_new_router_gets_its_books_and_a_fresh_snapshot_from_the_broker() -> None:
     stage = Stage.up().hears(ResendState("router", 0)).goes_up(holdings=((SAMSUNG, 4, 3),))
-    (snapshot,) = stage.take_to(Role.ROUTER)
+    books, snapshot = stage.take_to(Role.ROUTER)
+    assert books == AdmissionRestored((), (), (), Won(0), Won(0))
     assert snapshot.holdings == ((SAMSUNG, 4, 3),)
 
 
@@ -558,23 +558,4 @@ def test_an_actor_started_again_during_the_boot_is_told_at_its_end() -> None:
 def test_what_the_account_no_longer_lists_can_no_longer_be_sold() -> None:
     stage = Stage.up().hears(ConnectBroker()).goes_up(holdings=((HYNIX, 1, 1),)).forgets()
     stage.hears(hedge())
-    assert [event.reason.value for event in stage.take_events()] == ["UNCOVERED_SALE"]
-
-
-def test_a_purchase_that_the_first_snapshot_contains_is_not_counted_again() -> None:
-    """Restarted with a live purchase: the holdings hold it already, and then its report comes."""
-    order = KnownOrder(
-        command=entry(),
-        state=OrderState.WORKING,
-        order_no="0000101",
-        screen_no="4001",
-        attempted=Nanos(1),
-        attempted_wall=WallNanos(TEN_O_CLOCK),
-        returned=Nanos(1),
-        cum_qty=Shares(0),
-        amount=0,
-        exec_ids=(),
-    )
-    stage = Stage.up(known=(order,), holdings=((SAMSUNG, 1, 1),), open_rows=(open_row("0000101"),))
-    stage.filled("0000101", "X1").forgets().hears(hedge(qty=Shares(2)))
     assert [event.reason.value for event in stage.take_events()] == ["UNCOVERED_SALE"]

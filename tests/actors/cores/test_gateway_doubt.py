@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from actors.domain.order import KnownOrder, OrderState
 from actors.effects import Role
 from actors.messages.journal import EventType
 from actors.messages.orders import (
@@ -19,12 +18,10 @@ from actors.messages.orders import (
     OrderTimedOut,
     RefusalReason,
 )
-from actors.messages.session import ConnectBroker
 from actors.messages.throttle import RequestQuery
 from kiwoom.control import Connected, RequestTr, TrAnswered, TrCalled
-from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos
+from kiwoom.market import MS, SECOND, Shares, Side, Venue
 from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, TrRow, cancel, entry, hedge, open_row, query
-from tests.support.playbook import TEN_O_CLOCK
 
 E = EventType
 Rows = tuple[TrRow, ...]
@@ -279,57 +276,6 @@ def test_rows_of_cancels_and_of_unknown_kinds_are_no_orders() -> None:
     stage = unnumbered().hears(query())
     rows = (open_row("0000101", kind="매수취소"), open_row("0000102", kind="?"))
     assert verdict(answers(stage, rows)) is DoubtVerdict.UNKNOWN
-
-
-# --- after a restart --------------------------------------------------------------------------------------------------
-
-
-def known(state: OrderState = OrderState.WORKING, order_no: str = "0000101", **changes: Any) -> KnownOrder:
-    values: dict[str, Any] = {
-        "command": entry(),
-        "state": state,
-        "order_no": order_no,
-        "screen_no": "4001",
-        "attempted": Nanos(1),
-        "attempted_wall": WallNanos(TEN_O_CLOCK),
-        "returned": Nanos(1),
-        "cum_qty": Shares(0),
-        "amount": 0,
-        "exec_ids": (),
-    }
-    return KnownOrder(**(values | changes))
-
-
-def test_an_order_known_from_the_journal_is_followed_and_reconciled() -> None:
-    stage = Stage.up(known=(known(),), open_rows=(open_row("0000101"),))
-    stage.filled("0000101", "X1")
-    assert [type(event) for event in stage.take_events()] == [OrderFilled]
-
-
-def test_a_known_order_is_not_taken_for_anothers_and_its_id_not_used_again() -> None:
-    stage = Stage.up(known=(known(),), open_rows=(open_row("0000101"),)).hears(entry())
-    assert stage.take_calls() == []
-
-
-def test_a_known_order_that_ended_meanwhile_is_ended_by_the_reconciliation() -> None:
-    stage = Stage.off(known=(known(),)).hears(ConnectBroker())
-    stage.goes_up()
-    ends = [each for each in stage.take_events() if isinstance(each, OrderCanceled)]
-    assert [end.cl_ord_id for end in ends] == ["E1"]
-
-
-def test_fills_known_from_the_journal_are_not_booked_again() -> None:
-    partly = known(command=entry(qty=Shares(2)), cum_qty=Shares(1), amount=70_000, exec_ids=("X1",))
-    row = open_row("0000101", qty=2, leaves=1, cum=1, px=70_000)
-    stage = Stage.up(known=(partly,), open_rows=(row,)).filled("0000101", "X1").filled("0000101", "X2")
-    assert [(event.exec_id, event.cum_qty) for event in stage.take_events()] == [("X2", 2)]
-
-
-def test_a_known_order_without_a_number_is_adopted_by_the_reconciliation() -> None:
-    stage = Stage.off(known=(known(OrderState.SENT, ""),))
-    stage.hears(ConnectBroker())
-    stage.goes_up(open_rows=(open_row("0000101"),))
-    assert [type(event) for event in stage.take_events()] == [OrderAcked, OrderAccepted]
 
 
 def test_a_timed_out_order_found_by_its_pairs_query_can_be_cancelled() -> None:

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from actors.effects import Role
 from actors.messages.journal import EventType
-from actors.messages.orders import OrderKind, OrderRefused, RefusalReason
-from actors.messages.throttle import SlotFreed
+from actors.messages.orders import OrderRefused, RefusalReason
+from actors.messages.supervision import ResendState
+from actors.messages.throttle import RecentSends, SlotFreed
 from kiwoom.control import OrderCalled
-from kiwoom.market import MS, SECOND, Nanos, Side, Symbol, Venue, Won
-from tests.support.gateway_stage import HYNIX, PAIR, SAMSUNG, Stage, cancel, entry, hedge
+from kiwoom.market import MS, SECOND, Nanos, Side, Venue, Won
+from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, cancel, entry, hedge
 
 SPAN = SECOND + 50 * MS
 
@@ -198,27 +199,19 @@ def test_no_window_at_the_broker_ever_holds_more_than_five_calls(
 
 
 def test_the_guard_counts_what_the_journal_knows_of_the_last_second() -> None:
-    from actors.domain.order import KnownOrder, OrderState
-    from kiwoom.market import Shares, WallNanos
+    before = full_window()
+    stage = before.again(after_ns=10 * MS).hears(ResendState("throttler", 0))
+    (recent,) = stage.take_to(Role.THROTTLER)
+    assert len(recent.sends) == 5
+    assert before.mono - 20 * MS < recent.sends[0] <= recent.sends[-1] <= before.mono
+    stage.waits(2 * SPAN).hears(ResendState("throttler", 0))
+    assert stage.take_to(Role.THROTTLER) == [RecentSends(())]
 
-    known = tuple(
-        KnownOrder(
-            command=hedge(f"K{number}", pair_id=PAIR, kind=OrderKind.HEDGE, symbol=Symbol(SAMSUNG)),
-            state=OrderState.CANCELED,
-            order_no=f"000030{number}",
-            screen_no="4001",
-            attempted=Nanos(1),
-            attempted_wall=WallNanos(1),
-            returned=Nanos(5 * SECOND),
-            cum_qty=Shares(0),
-            amount=0,
-            exec_ids=(),
-        )
-        for number in range(5)
-    )
-    stage = Stage.up(known=known)
-    assert stage.mono < 5 * SECOND
-    stage.hears(hedge())
-    assert stage.take_calls() == []
-    stage.waits(5 * SECOND + SPAN - stage.mono)
-    assert len(stage.take_calls()) == 1
+
+def test_calls_whose_return_the_journal_does_not_tell_count_as_returned_at_the_restart() -> None:
+    before = Stage.up().hears(entry())
+    before.hears(hedge()).called("H1").numbered("H1", "0000101").hears(cancel())
+    assert len(before.take_calls()) == 3
+    stage = before.again(after_ns=600 * MS).hears(ResendState("throttler", 0))
+    (recent,) = stage.take_to(Role.THROTTLER)
+    assert list(recent.sends) == [before.mono - MS, stage.mono, stage.mono]

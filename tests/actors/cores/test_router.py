@@ -7,21 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.cores.router import LENT_TRAVEL_NS, RouterCore, RouterSettings
+from actors.cores.router import LENT_TRAVEL_NS
 from actors.domain.legs import EntryLeg, LegStyle
 from actors.domain.risk import RiskLimits
-from actors.domain.symbol_map import SymbolEntry
 from actors.effects import Role, Send
 from actors.messages.journal import EventType
-from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
+from actors.messages.orders import OrderStyle
 from actors.messages.pairs import (
-    AccountSnapshot,
-    AdmissionRestored,
     CountPairs,
     FlattenPair,
     LateFill,
     Leg,
-    OrderEnded,
     PairAdvanced,
     PairAssigned,
     PairEnded,
@@ -33,128 +29,29 @@ from actors.messages.pairs import (
     StartRescue,
     SymbolOverloaded,
 )
-from actors.messages.session import ActorsDown, Command, OperatorCommand, Phase, TradingState
-from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, Signal, SignalDropped, SymbolBlocked
-from actors.messages.throttle import EntriesPaused, EntryDenied, EntryGranted, EntryLent, RequestEntry, ReturnEntry
-from kiwoom.fees import CostModel
+from actors.messages.session import ActorsDown, Command, OperatorCommand
+from actors.messages.spread import AttemptEnded, AttemptOutcome, AttemptStarted, SignalDropped, SymbolBlocked
+from actors.messages.throttle import EntriesPaused, EntryDenied, EntryLent, RequestEntry, ReturnEntry
 from kiwoom.market import MS, SECOND, Market, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won
 from tests.support.playbook import TEN_O_CLOCK, Playbook
-
-COSTS = CostModel(fee_ppb=(150_000, 176_833), kospi_tax_ppb=2_000_000, kosdaq_tax_ppb=2_000_000)
-CODES = ("005930", "000660", "035420", "051910")
-ENTRIES = tuple(SymbolEntry(index, Symbol(code), code, Market.KOSPI, 0) for index, code in enumerate(CODES))
-SETTINGS = RouterSettings(ENTRIES, COSTS, slots=3)
-SAMSUNG = Symbol("005930")
-CASH = Won(10_000_000)
-HOUR = 3_600 * SECOND
-
-
-def signal(pair_id: str = "p1", code: str = "005930", **changes: Any) -> Signal:
-    """Buy on NXT at 70,000, sell on KRX at 70,500."""
-    made = Signal(
-        pair_id=pair_id,
-        symbol=Symbol(code),
-        symbol_index=CODES.index(code),
-        buy_venue=Venue.NXT,
-        sell_venue=Venue.KRX,
-        buy_ask=Won(70_000),
-        sell_bid=Won(70_500),
-        buy_size=Shares(10),
-        sell_size=Shares(10),
-        buy_cost_mwon=12_379,
-        sell_cost_mwon=10_575,
-        tax_mwon=141_000,
-        buffer_mwon=100_000,
-        net_edge_mwon=336_046,
-        net_edge_centibps=480,
-        tick_recv=Nanos(0),
-        cause_at=Nanos(0),
-        at=Nanos(0),
-        bids=(Won(70_500), Won(69_800)),
-        asks=(Won(70_700), Won(70_000)),
-    )
-    return replace(made, **changes)
-
-
-def trading(armed: bool = True, until: int = TEN_O_CLOCK + HOUR, closing: int = TEN_O_CLOCK + HOUR) -> TradingState:
-    return TradingState(armed, "", WallNanos(until), WallNanos(closing), (Phase.RUNNING, Phase.RUNNING), True)
-
-
-def account(held: int = 5, cash: int = CASH, **changes: Any) -> AccountSnapshot:
-    symbols = tuple(Symbol(code) for code in CODES)
-    made = AccountSnapshot(
-        account="1",
-        server="simulated",
-        holdings=tuple((symbol, Shares(held), Shares(held)) for symbol in symbols),
-        cash_won=Won(cash),
-        limits=tuple((symbol, Won(50_000), Won(90_000)) for symbol in symbols),
-        tradable=symbols,
-        conflicted=(),
-    )
-    return replace(made, **changes)
-
-
-def ready(snapshot: AccountSnapshot | None = None, **changes: Any) -> Playbook:
-    playbook = Playbook(RouterCore(replace(SETTINGS, **changes)))
-    return playbook.hears(trading()).hears(snapshot or account()).says()
-
-
-def granted(pair_id: str = "p1", grant_id: int = 1, expires: int = 10 * HOUR) -> EntryGranted:
-    return EntryGranted(pair_id, grant_id, Nanos(expires))
-
-
-def started(playbook: Playbook, pair_id: str = "p1", code: str = "005930") -> PairPlan:
-    """Admit a pair and return its plan."""
-    playbook.hears(signal(pair_id, code)).says(Send(Role.THROTTLER, RequestEntry(pair_id)))
-    (start,) = (send for send in playbook.hears(granted(pair_id)).take_sends() if send.to is Role.PAIR_MANAGER)
-    assert isinstance(start.message, StartPair)
-    playbook.take_rows()
-    return start.message.plan
-
-
-def ended(pair_id: str = "p1", state: PairState = PairState.PAIRED_DONE, **changes: Any) -> PairEnded:
-    qty = 1 if state is PairState.PAIRED_DONE else 0
-    made = PairEnded(
-        pair_id=pair_id,
-        slot=0,
-        symbol=SAMSUNG,
-        state=state,
-        bought=Shares(qty),
-        sold=Shares(qty),
-        buy_amount=Won(70_000 * qty),
-        sell_amount=Won(70_500 * qty),
-        commission_won=Won(20 * qty),
-        tax_won=Won(141 * qty),
-        net_won=Won(339 * qty),
-        escalated=False,
-        rejects=0,
-        timeouts=0,
-        at=Nanos(0),
-    )
-    return replace(made, **changes)
-
-
-def entry_ended(pair_id: str = "p1", side: Side = Side.SELL, filled: int = 1) -> OrderEnded:
-    return OrderEnded(pair_id, f"{pair_id}-A1", OrderKind.ENTRY, SAMSUNG, side, Shares(filled), Nanos(0))
-
-
-def late_fill(pair_id: str = "p1", side: Side = Side.BUY, qty: int = 1, exec_id: str = "7") -> LateFill:
-    name, px, shares = f"{pair_id}-A1", Won(70_000), Shares(qty)
-    fill = OrderFilled(
-        pair_id, name, exec_id, Venue.NXT, side, px, shares, shares, Shares(0), None, None, Nanos(0)
-    )  # fmt: skip
-    return LateFill(fill, SAMSUNG)
-
-
-def refused(playbook: Playbook, message: object) -> SignalDropped:
-    (send,) = playbook.hears(message).take_sends()
-    assert isinstance(send.message, SignalDropped)
-    return send.message
-
-
-def told_engine(playbook: Playbook) -> list[Any]:
-    return [send.message for send in playbook.take_sends() if send.to is Role.SPREAD_ENGINE]
-
+from tests.support.router_stage import (
+    CASH,
+    CODES,
+    HOUR,
+    SAMSUNG,
+    SETTINGS,
+    account,
+    ended,
+    entry_ended,
+    granted,
+    late_fill,
+    ready,
+    refused,
+    signal,
+    started,
+    told_engine,
+    trading,
+)
 
 # --- admission ---
 
@@ -522,7 +419,7 @@ def test_a_rescue_that_its_manager_sends_back_starts_in_another_slot() -> None:
     playbook.hears(rescued_by_its_manager("p9", slot=0)).take_sends()
     sends = playbook.hears(late_fill()).take_sends()
     assert [send.index for send in sends if isinstance(send.message, StartRescue)] == [1]
-    assert playbook.hears(ended()).hears(ended("p9")).core._shares.claims(SAMSUNG) == 0
+    assert playbook.hears(ended()).hears(ended("p9")).core._books.shares.claims(SAMSUNG) == 0
 
 
 def test_each_rescue_of_a_pair_has_a_number_of_its_own() -> None:
@@ -583,7 +480,7 @@ def test_flatten_closes_what_ended_unhedged_and_lifts_the_freeze() -> None:
     rescue: Any = start.message
     assert (rescue.late.side, rescue.late.fill_qty, rescue.late.fill_px) == (Side.BUY, 1, 70_000)
     assert rescue.plan.hedge.side is Side.SELL
-    told = told_engine(playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1)))
+    told = told_engine(playbook.hears(ended(state=PairState.FLATTENED, child=1, bought=1, sold=1)))
     assert told[0] == SymbolBlocked(SAMSUNG, False, "FROZEN")
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
@@ -593,10 +490,10 @@ def test_what_flatten_closes_counts_once_in_shares_and_cash(side: Side) -> None:
     playbook = ready(account(held=2))
     left = {"bought": 1, "buy_amount": 70_000} if side is Side.BUY else {"sold": 1, "sell_amount": 70_500}
     playbook.hears(ended(state=PairState.UNHEDGED, **left)).hears(OperatorCommand(Command.FLATTEN))
-    closed = ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
+    closed = ended(state=PairState.FLATTENED, child=1, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500)
     playbook.hears(closed).take_sends()
-    assert playbook.core._shares.free(SAMSUNG, Nanos(0)) == 2
-    assert playbook.core._cash.free == CASH + 500
+    assert playbook.core._books.shares.free(SAMSUNG, Nanos(0)) == 2
+    assert playbook.core._books.cash.free == CASH + 500
 
 
 def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
@@ -605,7 +502,7 @@ def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
     playbook = ready(limits=limits)
     playbook.hears(ended(state=PairState.UNHEDGED, bought=1, buy_amount=70_000)).take_sends()
     playbook.hears(OperatorCommand(Command.FLATTEN)).hears(trading(armed=False)).hears(trading())
-    playbook.hears(ended(state=PairState.FLATTENED, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
+    playbook.hears(ended(state=PairState.FLATTENED, child=1, bought=1, sold=1, buy_amount=70_000, sell_amount=70_500))
     playbook.take_sends()
     started(playbook, "p2")
 
@@ -613,14 +510,14 @@ def test_what_flatten_closes_counts_once_in_the_sessions_notional() -> None:
 def test_a_rescue_that_fails_leaves_no_claim_that_nothing_would_end() -> None:
     playbook = ready(account(held=5)).hears(late_fill(side=Side.SELL))
     playbook.hears(ended(state=PairState.UNHEDGED, sold=0)).take_sends()
-    assert playbook.core._shares.claims(SAMSUNG) == 0
+    assert playbook.core._books.shares.claims(SAMSUNG) == 0
 
 
 def test_a_child_that_leaves_the_opposite_imbalance_closes_its_parents() -> None:
     playbook = ready()
     started(playbook)
     playbook.hears(ended(state=PairState.UNHEDGED, sold=1)).hears(late_fill(side=Side.BUY)).take_sends()
-    told = told_engine(playbook.hears(ended(state=PairState.UNHEDGED, bought=1)))
+    told = told_engine(playbook.hears(ended(state=PairState.UNHEDGED, bought=1, child=1)))
     assert SymbolBlocked(SAMSUNG, False, "FROZEN") in told
     playbook.hears(OperatorCommand(Command.FLATTEN)).says()
 
@@ -729,22 +626,6 @@ def test_an_exposure_that_is_closed_in_time_forces_nothing() -> None:
     playbook.waits(10 * SECOND).says()
 
 
-# --- a successor ---
-
-
-def test_a_restored_router_keeps_slots_claims_and_blocks() -> None:
-    plan = started(ready(account(held=1)))
-    playbook = Playbook(RouterCore(replace(SETTINGS, pairs_per_symbol=((SAMSUNG, 2),))))
-    playbook.hears(AdmissionRestored((plan,), (Symbol("000660"),), (Symbol("035420"),), Won(0), Won(0)))
-    playbook.hears(trading()).hears(account(held=1)).take_sends()
-    assert refused(playbook, signal("p2", "000660")).reason == "MUTED"
-    assert refused(playbook, signal("p3", "035420")).reason == "FROZEN"
-    second = started(playbook, "p4")
-    assert (second.slot, second.entry.side) == (1, Side.BUY)
-    playbook.hears(ended("p1")).hears(ended("p4")).take_sends()
-    assert started(playbook, "p5").slot == 0
-
-
 # --- whatever happens ---
 
 SCRIPT = st.lists(
@@ -822,12 +703,12 @@ class World:
 
     def check(self) -> None:
         """What is free can be sold even if every live pair that sells first still sells its slice."""
-        free = self.core._shares.free(SAMSUNG, Nanos(self.playbook.mono))
+        free = self.core._books.shares.free(SAMSUNG, Nanos(self.playbook.mono))
         yet_to_sell = [p for p in self.pairs(True) + self.pairs(False) if p.plan.entry.side is Side.SELL]
         unsold = sum(p.plan.qty for p in yet_to_sell if not p.is_rescue and not p.entry_ended)
         bought = [p for p in self.pairs(True) if p.plan.entry.side is Side.BUY and (p.is_rescue or p.entry_ended)]
         assert 0 <= free <= max(0, self.held - unsold - sum(p.plan.qty for p in bought))
-        assert self.core._cash.free <= CASH + self.names * 500
+        assert self.core._books.cash.free <= CASH + self.names * 500
 
     def finish(self) -> None:
         for _ in range(4 * self.names + 4):
@@ -848,10 +729,10 @@ def test_claims_never_exceed_what_is_there_and_all_come_back(held: int, script: 
         world.play(step, pick)
     world.finish()
     assert world.core._live == {}
-    assert world.core._cash.claimed == 0
-    assert world.core._shares.claims(SAMSUNG) == 0
+    assert world.core._books.cash.claimed == 0
+    assert world.core._books.shares.claims(SAMSUNG) == 0
     assert world.held == held
-    assert world.core._shares.free(SAMSUNG, Nanos(world.playbook.mono)) == held
+    assert world.core._books.shares.free(SAMSUNG, Nanos(world.playbook.mono)) == held
 
 
 def test_asked_how_many_pairs_are_open_it_counts_those_that_only_ask_too() -> None:

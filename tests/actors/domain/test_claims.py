@@ -159,6 +159,38 @@ def test_a_first_report_beside_a_restored_pair_is_believed_at_its_worst() -> Non
     assert shares.free(SAMSUNG, at(1)) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "held_at_first", "at_end", "free"),
+    [
+        (Side.SELL, 7, 10, 10),  # it had sold 3
+        (Side.SELL, 10, 10, 10),  # it had sold nothing yet
+        (Side.BUY, 13, 10, 10),  # it had bought 3
+        (Side.BUY, 10, 10, 10),
+        (Side.SELL, 7, 12, 10),  # a report that nothing of ours explains is believed up to what may be ours
+        (Side.BUY, 13, 8, 8),
+    ],
+)
+def test_what_a_restart_reckoned_at_its_worst_comes_back_with_a_report_after_the_end(
+    first: Side, held_at_first: int, at_end: int, free: int
+) -> None:
+    shares = ShareBook(SETTLE)
+    shares.claim("p1", SAMSUNG, first, 3)
+    shares.report(SAMSUNG, held_at_first, held_at_first, at(0), is_list=True)
+    assert shares.free(SAMSUNG, at(0)) <= 10
+    shares.order_ended("p1", SAMSUNG, False, 3, at(1))
+    shares.report(SAMSUNG, at_end, at_end, at(1))
+    shares.release("p1", SAMSUNG, 3, 3, at(1), proved=True)
+    assert shares.free(SAMSUNG, at(1) + SETTLE) == min(free, held_at_first + (3 if first is Side.SELL else 0))
+
+
+def test_the_accounts_list_does_not_raise_what_was_reckoned_at_its_worst() -> None:
+    shares = ShareBook(SETTLE)
+    shares.claim("p1", SAMSUNG, Side.BUY, 3)
+    shares.report(SAMSUNG, 13, 13, at(1), is_list=True)  # asked before the sale, heard after it
+    shares.release("p1", SAMSUNG, 3, 3, at(1), proved=True)
+    assert shares.free(SAMSUNG, at(9)) == 10
+
+
 class BrokerModel:
     """The truth: held shares, our pairs' fills, one external order book; reports each change, some late and twice."""
 

@@ -463,3 +463,25 @@ def test_our_orders_do_not_shift_when_and_where_the_next_dislocation_comes() -> 
         histories.append([(e.wall, e.symbol, e.rich, e.sell_bid, e.buy_ask) for e in edges if e.symbol != touched])
     assert len(histories[0]) >= 30
     assert histories[0] == histories[1]
+
+
+def test_a_rush_to_the_limit_may_come_and_go_at_any_moment_of_a_dislocation() -> None:
+    """Both sides and the usual prices are back afterwards, however the dislocation under way ended in between."""
+    flow = FlowKnobs(quotes_per_second=200, dislocations_per_minute=600, fair_moves_per_minute=300)
+    listing = Listing("005930", "x", "KOSPI", 72_000, nxt=True)
+    market = SimulatedMarket(Scenario(flow=flow), [listing], 5, at(10, 0))
+    wall = at(10, 0)
+    at_limit = 0
+    for turn in range(60):
+        wall += 300_000_000 + turn * 7_000_000
+        market.rush_to_limit("005930", turn % 2 == 0, wall, 1)
+        wall += 500_000_000
+        market.advance(wall)
+        books = [market.book(venue, "005930") for venue in ("KRX", "NXT")]
+        at_limit += all(not (book.asks if turn % 2 == 0 else book.bids) for book in books)
+        wall += 600_000_000
+        market.advance(wall)
+        for venue in ("KRX", "NXT"):
+            book = market.book(venue, "005930")
+            assert 60_000 < book.bids[0][0] < book.asks[0][0] < 85_000
+    assert at_limit == 60
