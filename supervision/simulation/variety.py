@@ -16,6 +16,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "router.entry_leg_style.prefer": ("ioc", "ioc", "ioc", "market"),
     "router.hedge_leg.hedge_price": ("lock", "lock", "join", "mid"),
     "router.hedge_leg.hedge_fallback_venue": ("best", "best", "same"),
+    "throttling.min_tokens_free_to_start_new_pair": ("4", "3", "3"),
     "spread_engine.cooldown_ms": ("100", "100", "0"),
 }
 """By key: as often as it stands here."""
