@@ -92,7 +92,7 @@ class DayResult:
 def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
     """Run it. `diary` is shown everything that the checkers are shown."""
     random = Random(f"{plan.seed}:day")
-    loaded = varied(with_few_symbols(plan.loaded, SYMBOLS), plan.seed)
+    loaded = with_few_symbols(varied(plan.loaded, plan.seed), SYMBOLS)
     faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
     settings = WorldSettings(
         seed=plan.seed,
