@@ -219,6 +219,8 @@ class GatewayCore:
         """The boot has come to its end once: what we know is what the broker knows."""
         self._owed: dict[ResendState, None] = {}
         """Asked for before that. At most one per actor."""
+        self._is_back = False
+        """This is the first reconciliation of a successor."""
         self._has_past = self._recall(journal, started)
 
     # --- the three methods of a core ----------------------------------------------------------------------------------
@@ -279,7 +281,7 @@ class GatewayCore:
             case Connected():
                 self._connected(event, now)
             case LoginRead():
-                self._boot.login_read(event)
+                self._ask(self._boot.login_read(event))
             case MasterRead():
                 self._ask(self._boot.master_read(event))
             case AccountWindowClosed():
@@ -316,6 +318,7 @@ class GatewayCore:
                 assert_never(event)
 
     def _connected(self, event: Connected, now: Now) -> None:
+        self._boot.looks_first = bool(self._memory.live_pairs() or any(self._orders.open_orders()))
         if self._boot.connected(event, now):
             self._guard.line_lost(now.mono)
             self._enquiries.forget()
@@ -360,18 +363,49 @@ class GatewayCore:
 
     # --- start and reconciliation -------------------------------------------------------------------------------------
 
+    def _looked(self, now: Now) -> None:
+        """Before the rest of the boot: what is open can be closed now."""
+        for pair_id in self._memory.live_pairs():
+            plan = self._memory.plan(pair_id)
+            assert plan is not None
+            self._desk.limits.setdefault(plan.symbol, (plan.lower_limit, plan.upper_limit))
+        owed = self._begin_to_give_back()
+        self._reconcile(now)
+        self._give_back(owed, now)
+        self._boot.go_on()
+
     def _up(self, now: Now) -> None:
         """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
-        is_first, self._reconciled = not self._reconciled, True
-        is_back = is_first and self._has_past
-        owed, self._owed = self._owed, {}
-        if is_back or any(each.name == Role.ROUTER.value for each in owed):
-            self._recovery.restore_admission()
         account = self._boot.account
+        owed = self._begin_to_give_back()
         self._desk.limits = account.limits
+        conflicted = self._reconcile(now)
+        self._out.send(
+            Role.ROUTER,
+            AccountSnapshot(
+                account=self._desk.account,
+                server=account.server,
+                holdings=account.holdings,
+                cash_won=account.cash_won,
+                limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
+                tradable=account.tradable,
+                conflicted=conflicted,
+            ),
+        )
+        for shard in range(len(self._settings.symbols.screens)):
+            self._show_limits(shard)
+        self._show_status()
+        if self._feeds.state is FeedState.REGISTERING:
+            self._feeds.register()
+        self._give_back(owed, now)
+
+    def _reconcile(self, now: Now) -> tuple[Symbol, ...]:
+        """Our live orders against the broker's lists. Returns the symbols with orders that are not ours."""
+        account = self._boot.account
         self._take_holdings()
         self._flow.trouble = ""
         self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
+        self._recovery.stop_for_unknown_symbols(now)
         self._external.clear()
         conflicted: dict[Symbol, None] = {}
         for row in account.open_rows:
@@ -385,35 +419,27 @@ class GatewayCore:
             ("limits", len(account.limits)),
         )
         self._out.record(plain_row(EventType.RECONCILED, now, extra=extra))
-        self._out.send(
-            Role.ROUTER,
-            AccountSnapshot(
-                account=self._desk.account,
-                server=account.server,
-                holdings=account.holdings,
-                cash_won=account.cash_won,
-                limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
-                tradable=account.tradable,
-                conflicted=tuple(conflicted),
-            ),
-        )
-        for shard in range(len(self._settings.symbols.screens)):
-            self._show_limits(shard)
-        self._show_status()
-        if self._feeds.state is FeedState.REGISTERING:
-            self._feeds.register()
-        self._give_back(is_back, owed, now)
+        return tuple(conflicted)
 
-    def _give_back(self, is_back: bool, owed: Iterable[ResendState], now: Now) -> None:
-        """The end of a boot: who was started again meanwhile is told, and after our own restart everyone."""
-        if is_back:
+    def _begin_to_give_back(self) -> tuple[ResendState, ...]:
+        """Before the Router hears of the account: what was there before. Returns who else waits to be told."""
+        owed, self._owed = tuple(self._owed), {}
+        self._is_back = self._has_past and not self._reconciled
+        self._reconciled = True
+        if self._is_back or any(each.name == Role.ROUTER.value for each in owed):
+            self._recovery.restore_admission()
+        return owed
+
+    def _give_back(self, owed: Iterable[ResendState], now: Now) -> None:
+        """Reconciled: who was started again meanwhile is told; after our own restart everyone."""
+        if self._is_back:
             self._recovery.restore_all(now)
             self._show_signals(now)
             for shard in range(len(self._settings.symbols.screens)):
                 self._flow.show_resting(shard)
         for each in owed:
             match Role(each.name):
-                case Role.PAIR_MANAGER if is_back:
+                case Role.PAIR_MANAGER if self._is_back:
                     pass  # it was told with the others
                 case Role.ROUTER:
                     self._recovery.repeat_late_fills()
@@ -425,7 +451,7 @@ class GatewayCore:
         listed = {symbol: (held, sellable) for symbol, held, sellable in self._boot.account.holdings}
         for symbol in (*listed, *(each for each in self._holdings.symbols() if each not in listed)):
             held, sellable = listed.get(symbol, (Shares(0), Shares(0)))
-            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol))
+            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol), was_asked=True)
 
     def _resend(self, message: ResendState, now: Now) -> None:
         """Everything that an actor was told since the start and must know to go on."""
@@ -533,7 +559,8 @@ class GatewayCore:
         for each in done:
             match each.key:
                 case BootKey():
-                    self._boot.answered(each.key, each, now)
+                    if self._boot.answered(each.key, each, now):
+                        self._looked(now)
                 case DoubtKey():
                     self._ask(self._doubts.answered(each.key, each, now))
                 case _:

@@ -1,8 +1,11 @@
 """From nothing to a reconciled account: log in, look around, ask, register the heartbeat. Again after a lost line.
 
 Connect -> Connected(0) -> ReadLogin -> account and server checked -> ReadMaster -> the questions, one by one -> the
-heartbeat's registrations -> up. Each failure is said in words. A lost line, a refused login and an unanswered question
-are tried again with growing pauses; a wrong account or server is for a person to put right.
+heartbeat's registrations -> up. Where orders or pairs of before may live, a first look comes before ReadMaster: the
+orders, the fills and the holdings, as fast as the window allows, so that nothing open waits for the rest.
+
+Each failure is said in words. A lost line, a refused login and an unanswered question are tried again with growing
+pauses; a wrong account or server is for a person to put right.
 """
 
 from dataclasses import dataclass, replace
@@ -41,6 +44,8 @@ class BootStep(Enum):
     IDLE = auto()
     CONNECTING = auto()
     READING_LOGIN = auto()
+    LOOKING = auto()
+    """What lives of ours? Asked first, if anything may, after a restart or a lost line."""
     READING_MASTER = auto()
     ASKING = auto()
     REGISTERING = auto()
@@ -77,7 +82,7 @@ _TRS: Final[dict[Question, tr.Tr]] = {
 class BootKey:
     question: Question
     attempt: int
-    """Answers to an earlier, broken-off boot are not for this one."""
+    """Answers to an earlier, broken-off boot, or to the first look of this one, are not for it."""
     venue: Venue = Venue.KRX
     """With OPEN_ORDERS and FILLS: where."""
 
@@ -125,6 +130,8 @@ class Boot:
         self._waiting: list[object] = []
         self._registering: list[str] = []
         self._due: Nanos | None = None
+        self.looks_first = False
+        """Something may live: orders, fills and holdings are wanted before everything else."""
         self.step = BootStep.IDLE
         self.account = _nothing_known()
 
@@ -154,9 +161,10 @@ class Boot:
             self._fail(f"login failed: the control says {event.error}", now)
         return was_up
 
-    def login_read(self, event: LoginRead) -> None:
+    def login_read(self, event: LoginRead) -> tuple[Enquiry, ...]:
+        """Returns the questions of the first look, if there is to be one."""
         if self.step is not BootStep.READING_LOGIN:
-            return
+            return ()
         wanted = self._settings.account
         if event.server not in self._settings.servers:
             allowed = " or ".join(self._settings.servers)
@@ -168,8 +176,11 @@ class Boot:
         else:
             self._desk.account = wanted or event.accounts[0]
             self.account.server = event.server
-            self.step = BootStep.READING_MASTER
-            self._out.call(ReadMaster(tuple(entry.symbol for entry in self._symbols.entries)))
+            if self.looks_first:
+                self.step = BootStep.LOOKING
+                return self._ask(self._first_look())
+            self._read_master()
+        return ()
 
     def master_read(self, event: MasterRead) -> tuple[Enquiry, ...]:
         """Returns the questions to ask, in their order."""
@@ -185,13 +196,12 @@ class Boot:
             and not master.is_halted(entry.state)
         )
         self.step = BootStep.ASKING
-        enquiries = self._enquiries()
-        self._waiting = [enquiry.key for enquiry in enquiries]
-        return enquiries
+        return self._ask(self._enquiries())
 
-    def answered(self, key: BootKey, done: EnquiryDone, now: Now) -> None:
-        if self.step is not BootStep.ASKING or key not in self._waiting:
-            return
+    def answered(self, key: BootKey, done: EnquiryDone, now: Now) -> bool:
+        """True: that was the last answer of the first look; `go_on` when what it brought has been used."""
+        if self.step not in (BootStep.LOOKING, BootStep.ASKING) or key not in self._waiting:
+            return False
         failure = done.failure
         if not failure:
             try:
@@ -200,12 +210,27 @@ class Boot:
                 failure = f"unreadable answer: {error}"
         if failure:
             self._fail(f"{key.question.value} could not be read: {failure}", now)
-            return
+            return False
         self._waiting.remove(key)
         if key.question is Question.LIMITS and not any(self._asks_limits(waiting) for waiting in self._waiting):
             self._end_watchlists()
-        if not self._waiting:
-            self._register()
+        if self._waiting:
+            return False
+        if self.step is BootStep.LOOKING:
+            self._usable = True
+            self._desk.disconnected = ""
+            return True
+        self._register()
+        return False
+
+    def go_on(self) -> None:
+        """After the first look: the whole boot, which asks anew. Hedges and cancels go on meanwhile."""
+        self.looks_first = False
+        self._attempt += 1
+        server = self.account.server
+        self.account = _nothing_known()
+        self.account.server = server
+        self._read_master()
 
     def real_called(self, event: RealCalled, now: Now) -> bool:
         """True: this was the last step, and everything is known."""
@@ -249,6 +274,14 @@ class Boot:
         self.step = BootStep.READING_LOGIN
         self._out.call(ReadLogin())
 
+    def _read_master(self) -> None:
+        self.step = BootStep.READING_MASTER
+        self._out.call(ReadMaster(tuple(entry.symbol for entry in self._symbols.entries)))
+
+    def _ask(self, enquiries: tuple[Enquiry, ...]) -> tuple[Enquiry, ...]:
+        self._waiting = [enquiry.key for enquiry in enquiries]
+        return enquiries
+
     def _fail(self, text: str, now: Now) -> None:
         """Try again later."""
         pause = BACK_OFF_NS[min(self._failures, len(BACK_OFF_NS) - 1)]
@@ -286,6 +319,16 @@ class Boot:
         self._out.call(RegisterReal(settings.heartbeat_screen, codes, fid.TRADE_FIDS))
 
     # --- questions and their answers ----------------------------------------------------------------------------------
+
+    def _first_look(self) -> tuple[Enquiry, ...]:
+        """Not held to the wide spacing: nobody else asks now, and shares may be open."""
+        account, asked = self._desk.account, list[Enquiry]()
+        for venue in VENUES:
+            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, tr.open_orders_inputs(account, venue), venue))
+        for venue in VENUES:
+            asked.append(self._tr(len(asked), Question.FILLS, tr.executions_inputs(account, venue), venue))
+        asked.append(self._tr(len(asked), Question.HOLDINGS, tr.holdings_inputs(account, Venue.KRX)))
+        return tuple(replace(enquiry, urgent=True) for enquiry in asked)
 
     def _enquiries(self) -> tuple[Enquiry, ...]:
         account = self._desk.account

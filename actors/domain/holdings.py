@@ -36,12 +36,15 @@ class Holdings:
     def symbols(self) -> tuple[Symbol, ...]:
         return tuple(self._positions)
 
-    def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder]) -> None:
-        """The broker's word. `live` are our open orders of the symbol."""
+    def reported(
+        self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], *, was_asked: bool = False
+    ) -> None:
+        """The broker's word. `live` are our open orders of the symbol. `was_asked`: it does not follow a fill, and so
+        explains nothing that was not explained before."""
         live = tuple(live)
         before = self._positions.get(symbol)
         if before is not None:
-            gained = held - before.held
+            gained = held - before.held + (before.unexplained_qty if was_asked else 0)
         else:
             # The first word after a restart may contain purchases of orders that we still follow.
             gained = held if any(order.side is Side.BUY for order in live) else 0

@@ -69,13 +69,16 @@ class Recovery:
         """After our own restart: every slot is told. What lives without a manager is for the Router to place."""
         for slot in range(self._slots):
             self.restore_slot(slot, now)
+        for late in self._orphans():
+            self._out.send(Role.ROUTER, late)
+
+    def stop_for_unknown_symbols(self, now: Now) -> None:
+        """A pair of an earlier run that this one cannot trade is for a person to close."""
         for pair_id in self._memory.live_pairs():
             plan = self._memory.plan(pair_id)
             assert plan is not None
             if plan.symbol not in self._symbols:
                 self._flow.stop(f"{pair_id} of an earlier run is open, and this run does not know {plan.symbol}", now)
-        for late in self._orphans():
-            self._out.send(Role.ROUTER, late)
 
     def assigned(self, message: PairAssigned, now: Now) -> None:
         """A rescue of the pair lives in this slot now. If the pair was closed meanwhile, it has nothing to hedge."""
