@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from actors.domain.pair import PairLedger, PairOrder, PairTrigger, mid_passed, price_through, touch
-from actors.domain.pair_in_hand import ENTRY_LEG, HEDGE_LEG, NEVER, PairInHand, entry_id
+from actors.domain.pair import PairLedger, PairOrder, PairTrigger, mid_passed, price_through, top_of, touch
+from actors.domain.pair_in_hand import ENTRY_LEG, HEDGE_LEG, NEVER, PairInHand, SilentVenue, entry_id
 from actors.domain.pair_restore import Waits, restored_pair
 from actors.domain.pair_rows import advanced, alert_row, end_row, ended, handed_over, not_begun, state_row
 from actors.effects import Effect, Effects, Record, Role, Send
@@ -93,6 +93,10 @@ EARLY_FILLS_MAX: Final = 64
 CANCEL_PATIENCE_MAX: Final = 3
 """How often the wait after a failed cancel doubles: a venue that takes no cancel for an hour is not asked thousands of
 times, and one that takes it again is asked within seconds."""
+
+SILENT_PATIENCE_MAX: Final = 8
+"""How often the wait doubles before a venue that turns everything down, and whose book stands still, is tried again: up
+to 51 s."""
 
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)
@@ -390,6 +394,7 @@ class PairManagerCore:
         if pair is None or pair.ended or top.symbol != pair.plan.symbol:
             return
         self._top = top
+        self._hear_again(pair, top)
         self._step(pair, now)
 
     def _hear(self, event: OrderEvent, now: Now) -> None:
@@ -500,9 +505,36 @@ class PairManagerCore:
             pair.rejects += 1
             pair.detail = event.text
         self._turned_down(pair, order, again=event.overload)
-        if not event.overload and order.command.style is OrderStyle.MARKET_IOC:
-            # The next attempt tries the other venue, if that one is quotable.
-            pair.blocked[order.command.venue] = self._later(2 * self._settings.retry_ns)
+        if not event.overload and order.takes and order.command.leg == HEDGE_LEG:
+            self._turned_down_by_venue(pair, order)
+
+    def _turned_down_by_venue(self, pair: PairInHand, order: PairOrder) -> None:
+        """The next attempt tries the other venue, if that one is quotable.
+
+        A halt is announced by nobody: it shows in rejections and in a book that stands still. So what a venue turns
+        down while nothing has moved since it last did so was no attempt on a market; it is tried ever more rarely, and
+        at once when its book moves.
+        """
+        venue = order.command.venue
+        if self._top is None:
+            pair.blocked[venue] = self._later(2 * self._settings.retry_ns)
+            return
+        top, silent = top_of(self._top, venue), pair.silent.get(venue)
+        if silent is None:
+            silent = pair.silent[venue] = SilentVenue(top, self._at)
+        else:
+            silent.at, silent.times = self._at, silent.times + 1
+            if order.command.style is OrderStyle.MARKET_IOC:
+                pair.attempts -= 1
+        doublings = min(silent.times, SILENT_PATIENCE_MAX)
+        pair.blocked[venue] = self._later(self._settings.retry_ns << doublings)
+
+    def _hear_again(self, pair: PairInHand, top: TopOfBook) -> None:
+        for venue, silent in tuple(pair.silent.items()):
+            if top_of(top, venue) != silent.top:
+                del pair.silent[venue]
+                soonest = Nanos(silent.at + 2 * self._settings.retry_ns)
+                pair.blocked[venue] = min(pair.blocked.get(venue, soonest), soonest)
 
     def _refused(self, pair: PairInHand, order: PairOrder, event: OrderRefused) -> None:
         """Never seen by the broker, unless what was refused is a doubt query or the repetition of a command."""

@@ -412,6 +412,15 @@ def touch(top: TopOfBook, venue: Venue, side: Side) -> Won:
     return top.ask[index] if side is Side.BUY else top.bid[index]
 
 
+Top = tuple[Won, Shares, Won, Shares, bool]
+"""Of one venue: bid, its size, ask, its size, whether the venue is open."""
+
+
+def top_of(book: TopOfBook, venue: Venue) -> Top:
+    index = VENUE_INDEX[venue]
+    return book.bid[index], book.bid_size[index], book.ask[index], book.ask_size[index], book.is_open[index]
+
+
 def price_through(side: Side, at: Won, ticks: int, limits: tuple[Won, Won]) -> Won:
     """A taker's limit price `ticks` worse than `at`, on a valid tick, inside the day's (lower, upper); 0 = no limit."""
     lower, upper = limits

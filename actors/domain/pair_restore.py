@@ -222,6 +222,9 @@ def _state(pair: PairInHand) -> PairState:
         return _state_of(live)
     if not pair.entry_over and not pair.rescue_no:
         return _state_with_entry(pair, own)
+    nothing_filled = pair.ledger.bought == pair.ledger.sold == 0
+    if nothing_filled and pair.entry is not None and not pair.rescue_no:
+        return S.ENTRY_TAKE_SENT  # its hedge answered a fill of which no row was left
     if own and (pair.took or pair.post_failed or not pair.ledger.open or pair.entry is None):
         return _state_of(own[-1:])
     if pair.rescue_no:

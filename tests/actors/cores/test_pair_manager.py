@@ -512,7 +512,7 @@ def test_the_path_tells_how_the_pair_came_to_its_end() -> None:
 def test_an_ioc_ended_with_a_remainder_or_rejected_is_followed_by_a_market_order(rejected: bool) -> None:
     book = Pair().taking()
     if rejected:
-        book.rejected("B2").commands(market("B3", 5)).is_in(S.HEDGE_MARKET_SENT)
+        book.rejected("B2").commands(market("B3", 5, venue=NXT)).is_in(S.HEDGE_MARKET_SENT)
     else:
         book.buys(2, "B2").canceled("B2", 3).commands(market("B3", 3)).is_in(S.HEDGE_MARKET_SENT)
 
@@ -690,6 +690,21 @@ def test_a_hedge_refused_for_its_venue_tries_the_other_and_then_waits(reason: Re
     book.refused("B2", reason).commands()
     book.waits(199 * MS).commands().waits(1 * MS).commands(ioc("B3", 5))
     assert book.core._pair.state is S.HEDGE_IOC_SENT
+
+
+def test_venues_that_turn_all_down_while_nothing_moves_are_tried_ever_more_rarely_and_cost_no_attempt() -> None:
+    """A halt that nobody announces."""
+    book = Pair(replace(PLAN, max_hedge_attempts=3)).sees().taking()
+    sent_at = []
+    for number in range(2, 12):
+        while f"P1-B{number}" not in book.core.pair.orders:
+            book.waits(10 * MS)
+            assert book.mono < 60 * SECOND
+        sent_at.append(book.mono)
+        book.rejected(f"B{number}")
+    assert sent_at[-1] - sent_at[-3] > 3 * SECOND
+    book.sees(ask=(72_700, 72_600)).waits(400 * MS).works("B12").buys(5, "B12")
+    assert book.ended().state is S.PAIRED_DONE
 
 
 def test_a_disconnected_broker_is_tried_again_in_time_and_costs_no_attempt() -> None:
