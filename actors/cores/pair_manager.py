@@ -55,6 +55,7 @@ from actors.messages.pairs import (
     NothingToRestore,
     PairPlan,
     PairState,
+    PairSums,
     RestorePair,
     SlotRestored,
     StartPair,
@@ -254,16 +255,22 @@ class PairManagerCore:
         pair = self._pair
         self._at = start.late.at
         if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
-            self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol)))
+            self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol, start.carried)))
             return
         if pair is None or pair.plan.pair_id != start.plan.pair_id:
             pair = self._adopt_plan(start.plan, now)
             pair.rescue_no = start.rescue_no - 1
             pair.generation = start.generation
         elif not pair.ended:
-            if start.late.cl_ord_id == "":
+            if start.carried is None:
+                self._hear(start.late, now)
+            else:
                 pair.left, pair.flatten = 0, True  # a late fill was faster: its child closes what is handed over, too
-            self._hear(start.late, now)
+                self._book_handed(pair, start.late, start.carried)
+                self._out.append(
+                    Record(state_row(pair, self._at, now, reason="HANDED_OVER", extra=handed_over(start.carried)))
+                )
+                self._step(pair, now)
             return
         elif pair.ledger.knows(start.late):
             self._turn_away(start.plan, start.rescue_no, S.ENTRY_MISSED, "FILL_KNOWN", now)
@@ -273,12 +280,15 @@ class PairManagerCore:
             pair.plan = start.plan
             pair.generation = max(pair.generation, start.generation)
             pair.rescue_no = max(pair.rescue_no, start.rescue_no - 1)
-        self._rescue(pair, start.late, now)
+        self._rescue(pair, start.late, now, start.carried)
 
-    def _rescue(self, pair: PairInHand, late: OrderFilled, now: Now) -> None:
+    def _book_handed(self, pair: PairInHand, open_part: OrderFilled, carried: PairSums) -> None:
+        self._book_fill(pair, open_part)
+        pair.ledger.carry(open_part, carried)
+
+    def _rescue(self, pair: PairInHand, late: OrderFilled, now: Now, carried: PairSums | None = None) -> None:
         """Begin a child of the pair, with sums of its own. Orders of the parent that may still live must be proved."""
-        is_handed_over = late.cl_ord_id == ""
-        if is_handed_over:
+        if carried is not None:
             pair.left = 0
         signed = late.fill_qty if late.side is Side.BUY else -late.fill_qty
         pair.closes_left = signed * pair.left < 0 and late.fill_qty <= abs(pair.left)
@@ -287,15 +297,18 @@ class PairManagerCore:
         pair.rescue_no += 1
         pair.rejects = pair.timeouts = 0
         pair.escalated = pair.flattened = False
-        pair.flatten = is_handed_over
+        pair.flatten = carried is not None
         pair.path = ["rescue"]
         pair.detail = ""
         for order in pair.orders.values():
             if order.leaves:
                 order.doubt(ask_at=now.mono)
-        self._book_fill(pair, late)
+        if carried is None:
+            self._book_fill(pair, late)
+        else:
+            self._book_handed(pair, late, carried)
         pair.excess += pair.covered  # the parent sent them for what it left open, not for this child
-        self._fire(pair, T.LATE_FILL, now, extra=handed_over(late) if is_handed_over else ())
+        self._fire(pair, T.LATE_FILL, now, extra=() if carried is None else handed_over(carried))
         self._tell(pair)  # first of all, so that the Router marks the slot busy
         self._watch(pair, on=True)
         self._step(pair, now)
@@ -325,7 +338,9 @@ class PairManagerCore:
         if before is None or before.plan.symbol != plan.symbol:
             self._top = None
         if not pair.ended:
-            self._out.append(Record(state_row(pair, self._at, now, reason="RESTORED")))
+            was_handed_over = message.left != 0 and pair.left == 0
+            extra = handed_over(message.carried) if was_handed_over else ()
+            self._out.append(Record(state_row(pair, self._at, now, reason="RESTORED", extra=extra)))
             self._tell(pair)
             self._watch(pair, on=True)
             self._step(pair, now)

@@ -372,6 +372,16 @@ class PairLedger:
         if self.bought == 0 and self.sold == 0:
             self.first_at = self.flat_at = None  # all of it was an earlier child's
 
+    def carry(self, handed: OrderFilled, carried: PairSums) -> None:
+        """`handed`, taken before at its average price, cost all of `carried`."""
+        amount = handed.fill_px * handed.fill_qty
+        if handed.side is Side.BUY:
+            self.buy_amount += carried.buy_amount - amount
+        else:
+            self.sell_amount += carried.sell_amount - amount
+        self.commission += carried.commission_won
+        self.tax += carried.tax_won
+
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
