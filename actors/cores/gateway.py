@@ -199,7 +199,7 @@ class GatewayCore:
             query_screens=settings.query_screens,
             external=self._external,
         )
-        self._boot = Boot(_boot_settings(settings), settings.symbols, self._out, self._desk)
+        self._boot = Boot(_boot_settings(settings), settings.symbols, self._out, self._desk, self._orders)
         self._feeds = Feeds(settings.symbols, self._out)
         self._recovery = Recovery(
             out=self._out,
@@ -364,7 +364,7 @@ class GatewayCore:
     # --- start and reconciliation -------------------------------------------------------------------------------------
 
     def _looked(self, now: Now) -> None:
-        """Before the rest of the boot: what is open can be closed now."""
+        """Before the rest of the boot: what is open can be closed now, and its quotes are wanted."""
         for pair_id in self._memory.live_pairs():
             plan = self._memory.plan(pair_id)
             assert plan is not None
@@ -372,7 +372,12 @@ class GatewayCore:
         owed = self._begin_to_give_back()
         self._reconcile(now)
         self._give_back(owed, now)
+        if self._feeds.state is FeedState.REGISTERING or (self._is_back and self._some_venue_trades(now)):
+            self._feeds.register()
         self._boot.go_on()
+
+    def _some_venue_trades(self, now: Now) -> bool:
+        return any(not self._hours.orders_closed(venue, now.wall) for venue in VENUES)
 
     def _up(self, now: Now) -> None:
         """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
@@ -559,7 +564,8 @@ class GatewayCore:
         for each in done:
             match each.key:
                 case BootKey():
-                    if self._boot.answered(each.key, each, now):
+                    self._ask(self._boot.answered(each.key, each, now))
+                    if self._boot.step is BootStep.LOOKED:
                         self._looked(now)
                 case DoubtKey():
                     self._ask(self._doubts.answered(each.key, each, now))
@@ -572,6 +578,8 @@ class GatewayCore:
 
     def _register_feeds(self) -> None:
         """Before the line is up nothing can be registered: it is done with the end of the boot."""
+        if self._feeds.state is FeedState.ON:
+            self._feeds.say_registered()
         if self._feeds.wanted:
             return
         if self._boot.step is BootStep.UP:
