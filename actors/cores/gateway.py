@@ -71,7 +71,7 @@ from kiwoom.control import (
     TrCalled,
     ViChanged,
 )
-from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, WallNanos, midnight
+from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Symbol, Venue, WallNanos, midnight
 
 GatewayMessage = (
     PlaceOrder
@@ -199,7 +199,9 @@ class GatewayCore:
             query_screens=settings.query_screens,
             external=self._external,
         )
-        self._boot = Boot(_boot_settings(settings), settings.symbols, self._out, self._desk, self._orders)
+        self._boot = Boot(
+            _boot_settings(settings), settings.symbols, self._out, self._desk, self._orders, self._holdings
+        )
         self._feeds = Feeds(settings.symbols, self._out)
         self._recovery = Recovery(
             out=self._out,
@@ -390,7 +392,7 @@ class GatewayCore:
             AccountSnapshot(
                 account=self._desk.account,
                 server=account.server,
-                holdings=account.holdings,
+                holdings=self._holdings.as_account(),
                 cash_won=account.cash_won,
                 limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
                 tradable=account.tradable,
@@ -407,7 +409,6 @@ class GatewayCore:
     def _reconcile(self, now: Now) -> tuple[Symbol, ...]:
         """Our live orders against the broker's lists. Returns the symbols with orders that are not ours."""
         account = self._boot.account
-        self._take_holdings()
         self._flow.trouble = ""
         self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
         self._recovery.stop_for_unknown_symbols(now)
@@ -418,7 +419,7 @@ class GatewayCore:
                 self._external[row.order_no] = None
                 conflicted[row.symbol] = None
         extra = (
-            ("holdings", len(account.holdings)),
+            ("holdings", len(self._holdings.as_account())),
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),
@@ -450,13 +451,6 @@ class GatewayCore:
                     self._recovery.repeat_late_fills()
                 case _:
                     self._resend(each, now)
-
-    def _take_holdings(self) -> None:
-        """What the account does not list it no longer holds."""
-        listed = {symbol: (held, sellable) for symbol, held, sellable in self._boot.account.holdings}
-        for symbol in (*listed, *(each for each in self._holdings.symbols() if each not in listed)):
-            held, sellable = listed.get(symbol, (Shares(0), Shares(0)))
-            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol), was_asked=True)
 
     def _resend(self, message: ResendState, now: Now) -> None:
         """Everything that an actor was told since the start and must know to go on."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from actors.domain.doubt import OrderRow, listed_fills, listed_open
 from actors.domain.enquiries import Enquiry, EnquiryDone
+from actors.domain.holdings import Holdings
 from actors.domain.order_commands import Desk
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
@@ -36,7 +37,7 @@ from kiwoom.control import (
     RequestWatchlist,
     UnregisterReal,
 )
-from kiwoom.market import SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, Won
+from kiwoom.market import SECOND, VENUES, Nanos, Now, Symbol, Venue, Won
 
 BACK_OFF_NS: Final = tuple(Nanos(seconds * SECOND) for seconds in (1, 2, 4, 8, 16, 30))
 """The pauses before the tries after a failure; the last one repeats."""
@@ -109,7 +110,6 @@ class Account:
     server: str
     tradable: tuple[Symbol, ...]
     limits: dict[Symbol, tuple[Won, Won]]
-    holdings: tuple[tuple[Symbol, Shares, Shares], ...]
     cash_won: Won
     open_rows: tuple[OrderRow, ...]
     fill_rows: tuple[OrderRow, ...]
@@ -131,8 +131,17 @@ class BootSettings:
 
 
 class Boot:
-    def __init__(self, settings: BootSettings, symbols: SymbolMap, out: Outbox, desk: Desk, orders: OwnOrders) -> None:
+    def __init__(
+        self,
+        settings: BootSettings,
+        symbols: SymbolMap,
+        out: Outbox,
+        desk: Desk,
+        orders: OwnOrders,
+        holdings: Holdings,
+    ) -> None:
         self._orders = orders
+        self._holdings = holdings
         self._settings = settings
         self._symbols = symbols
         self._out = out
@@ -412,7 +421,8 @@ class Boot:
                     if row.symbol in self._known and row.upper_limit > 0:
                         account.limits[row.symbol] = (row.lower_limit, row.upper_limit)
             case Question.HOLDINGS:
-                account.holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
+                holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
+                self._holdings.listed(holdings, self._orders)
             case Question.CASH:
                 account.cash_won = decode.cash(done.single).orderable_full_won
             case Question.OPEN_ORDERS:
@@ -434,7 +444,6 @@ def _nothing_known() -> Account:
         server="",
         tradable=(),
         limits={},
-        holdings=(),
         cash_won=Won(0),
         open_rows=(),
         fill_rows=(),

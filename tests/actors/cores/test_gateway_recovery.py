@@ -120,6 +120,15 @@ def restored_orders(stage: Stage) -> tuple[Any, ...]:
     return tuple(order.standing for order in stage.core._orders.of_pair(PAIR))
 
 
+def test_a_pair_whose_end_was_lost_after_its_slot_had_another_ends_before_the_other_goes_on() -> None:
+    stage = bought().hears(hedge()).called("H1").numbered("H1", "0000102").accepted("0000102", **NXT_SELL)
+    stage.filled("0000102", "X2", px=70_300, **NXT_SELL).hears(planned("E2", "P2")).called("E2").forgets()
+    pairs = [message.plan.pair_id for message in to_manager(stage.hears(MANAGER))]
+    assert pairs == [PAIR, "P2"]
+    stage.hears(end_rows(S.PAIRED_DONE, 1, 1)).forgets()
+    assert [message.plan.pair_id for message in to_manager(stage.hears(MANAGER))] == ["P2"]
+
+
 def test_a_late_fill_that_its_manager_took_with_it_is_its_next_child() -> None:
     stage = done().filled("0000102", "X3", px=70_300, **NXT_SELL).forgets().hears(MANAGER)
     pair = restored(stage)
