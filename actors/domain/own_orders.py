@@ -55,6 +55,11 @@ class OwnOrders:
         if not order.may_still_be_numbered:
             self._unnumbered.pop(order.cl_ord_id, None)
 
+    @property
+    def ended_count(self) -> int:
+        """Orders of the day that are over."""
+        return sum(len(orders) for orders in self._of_pair.values()) - len(self._open)
+
     def open_orders(self, symbol: Symbol | None = None) -> Iterator[TrackedOrder]:
         """Those not over, oldest first: at most a few per live pair."""
         for order in tuple(self._open.values()):

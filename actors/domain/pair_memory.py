@@ -254,6 +254,11 @@ class PairMemory:
         pair = self._pairs.get(pair_id)
         return 0 if pair is None else pair.generation
 
+    @property
+    def generations(self) -> tuple[tuple[str, int], ...]:
+        """(pair_id, generation) of every pair that was ever restored."""
+        return tuple((pair_id, pair.generation) for pair_id, pair in self._pairs.items() if pair.generation)
+
     def is_live(self, pair_id: str) -> bool:
         """An entry of it was sent, and it is not over: an order, a quantity, or a child without an end."""
         pair = self._pairs.get(pair_id)

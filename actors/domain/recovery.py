@@ -4,7 +4,7 @@ Everything comes from the pairs' memory and from our orders as they stand. Each 
 first and begins a new generation of it: what the predecessor had decided and not yet sent is void from then on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from actors.domain.order_commands import OrderCommands
@@ -141,6 +141,8 @@ class Recovery:
             if plan is not None:
                 plans.append(plan)
         imbalances = tuple(memory.imbalances())
+        concerned = dict.fromkeys((*(p.pair_id for p in plans), *(i.pair_id for i in imbalances)))
+        told_again = [ended for pair_id in concerned for ended in self._entry_ends(pair_id)]
         self._out.send(
             Role.ROUTER,
             AdmissionRestored(
@@ -151,10 +153,12 @@ class Recovery:
                 net_won=memory.net_won,
                 imbalances=imbalances,
                 ended=memory.ends,
+                orders=self._orders.ended_count - len(told_again),
+                generations=memory.generations,
             ),
         )
-        for pair_id in dict.fromkeys((*(p.pair_id for p in plans), *(i.pair_id for i in imbalances))):
-            self._repeat_entry_end(pair_id)
+        for ended in told_again:
+            self._out.send(Role.ROUTER, ended)
 
     def repeat_late_fills(self) -> None:
         """Those that no rescue has taken up, and what else lives without a manager."""
@@ -163,16 +167,13 @@ class Recovery:
         for late in (*told, *(orphan for orphan in self._orphans() if orphan.fill.pair_id not in known)):
             self._out.send(Role.ROUTER, late)
 
-    def _repeat_entry_end(self, pair_id: str) -> None:
+    def _entry_ends(self, pair_id: str) -> Iterator[OrderEnded]:
         for order in self._orders.of_pair(pair_id):
             command = order.command
             if command.kind is OrderKind.ENTRY and order.is_over:
                 at = order.last_event.at if order.last_event is not None else order.returned
-                self._out.send(
-                    Role.ROUTER,
-                    OrderEnded(
-                        pair_id, command.cl_ord_id, command.kind, command.symbol, command.side, order.cum_qty, at
-                    ),
+                yield OrderEnded(
+                    pair_id, command.cl_ord_id, command.kind, command.symbol, command.side, order.cum_qty, at
                 )
 
     def _orphans(self) -> list[LateFill]:

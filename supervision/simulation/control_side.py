@@ -28,6 +28,11 @@ WAY: Delay = (100 * US, 2_500 * US)
 """From the control to the broker's server, and back."""
 
 
+def drawn(random: Random, bounds: Delay) -> int:
+    low, high = bounds
+    return low + int(random.random() * (high - low))
+
+
 class BrokerSide:
     """What the line needs of the broker. The machine around it implements this."""
 
@@ -70,9 +75,9 @@ class StagedLine:
     def request(self, call: CallFrame) -> ReplyFrame | None:
         if not self._is_open:
             return None
-        self._thread.spend(self._random.randint(*WAY))
+        self._thread.spend(drawn(self._random, WAY))
         reply = self._broker.call(call, self._thread.true_now)
-        self._thread.spend(self._random.randint(*WAY))
+        self._thread.spend(drawn(self._random, WAY))
         return reply
 
     def read_frames(self) -> Sequence[EventFrame]:
@@ -150,7 +155,7 @@ class StagedControl:
     def perform(self, call: ControlCall) -> None:
         self._stage.count_effect(self._cell)
         # One queue: what is handed over later is performed later.
-        self._handed_over = max(self._handed_over, self._stage.time.now + self._random.randint(*HAND_OVER))
+        self._handed_over = max(self._handed_over, self._stage.time.now + drawn(self._random, HAND_OVER))
         self._soon(self._handed_over, partial(self._adapter.perform, call))
 
     def take(self) -> tuple[list[ControlEvent], dict[int, QuoteRun]]:

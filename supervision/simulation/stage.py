@@ -271,11 +271,11 @@ class Stage:
             self._on_failure(message)
         if target not in self._cells:
             return  # it ended: a dead letter
-        random, delays = self._random, self._delays
+        delays = self._delays
         at = self.time.now + self._draw(delays.message)
-        if random.randrange(10_000) < delays.slow_rate:
+        if self._draw((0, 10_000)) < delays.slow_rate:
             at += self._draw(delays.slow)
-        if self.delayed_rate and random.randrange(10_000) < self.delayed_rate:
+        if self.delayed_rate and self._draw((0, 10_000)) < self.delayed_rate:
             at += self._draw(self.delayed_ns)
         channel = (sender.address, target)
         at = max(at, self._channels.get(channel, 0))
@@ -323,4 +323,5 @@ class Stage:
             self.time.at(at, self._arrive, parent.address, ChildActorExited(cell.address), cell.address)
 
     def _draw(self, bounds: tuple[int, int]) -> int:
-        return self._random.randint(*bounds)
+        low, high = bounds
+        return low + int(self._random.random() * (high - low))

@@ -40,7 +40,7 @@ from kiwoom.simulated.wire import CallFrame, ConnectFrame, EventFrame, ReplyFram
 from supervision.broker_process import BrokerFiles, setup_of, tax_rates
 from supervision.cast import RunIdentity, cast_of, supervision_settings
 from supervision.child import ChildSpec, Launch
-from supervision.simulation.control_side import BrokerSide, StagedControl, StagedLine
+from supervision.simulation.control_side import BrokerSide, StagedControl, StagedLine, drawn
 from supervision.simulation.evidence import (
     ActorDied,
     ActorStarted,
@@ -365,7 +365,7 @@ class World(BrokerSide):
         now = self.time.now
         frames = self.broker.due(now, self.true_wall(now))
         if frames and self._line is not None:
-            self._network_floor = max(self._network_floor, now + self._network.randint(*NETWORK))
+            self._network_floor = max(self._network_floor, now + drawn(self._network, NETWORK))
             self.time.at(self._network_floor, self._arrive, self._line, frames)
         self._after_broker()
 
