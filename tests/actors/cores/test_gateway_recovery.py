@@ -45,8 +45,8 @@ def bought(pair_id: str = PAIR, number: str = "0000101", cl_ord_id: str = "E1", 
     return stage.filled(number, "X1").forgets()
 
 
-def said(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR) -> Row:
-    extra = {"child": child, "open_qty": open_qty}
+def said(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR, **more: int) -> Row:
+    extra = {"child": child, "open_qty": open_qty, **more}
     return row(E.PAIR_STATE, 0, extra, pair_id=pair_id, symbol=SAMSUNG, state=state.value)
 
 
@@ -287,7 +287,8 @@ def test_an_imbalance_left_is_listed_until_it_is_closed() -> None:
     stage = unhedged().hears(ROUTER)
     (imbalance,) = stage.take_to(Role.ROUTER)[0].imbalances
     assert (imbalance.pair_id, imbalance.bought, imbalance.sold, imbalance.net_won) == (PAIR, 1, 0, -70_015)
-    stage.hears(RowsPosted((said(S.RESCUE, 1, 1),))).hears(end_rows(S.FLATTENED, 1, 1, child=1)).hears(ROUTER)
+    begins = said(S.RESCUE, 1, 1, handed_qty=1, handed_won=70_000)
+    stage.hears(RowsPosted((begins,))).hears(end_rows(S.FLATTENED, 1, 1, child=1)).hears(ROUTER)
     assert stage.take_to(Role.ROUTER)[0].imbalances == ()
 
 
