@@ -355,13 +355,11 @@ class GatewayCore:
         entry = self._entries.get(event.symbol)
         if entry is None:
             return
-        for venue in VENUES if event.venue is None else (event.venue,):
-            if event.active:
-                self._desk.halts[event.symbol, venue] = "volatility interruption"
-            else:
-                self._desk.halts.pop((event.symbol, venue), None)
-            halted = SymbolHalted(entry.index, venue, event.active, "VI")
-            self._out.send(Role.MARKET_DATA, halted, entry.shard)
+        if event.active:
+            self._desk.halts[event.symbol, event.venue] = "volatility interruption"
+        else:
+            self._desk.halts.pop((event.symbol, event.venue), None)
+        self._out.send(Role.MARKET_DATA, SymbolHalted(entry.index, event.venue, event.active, "VI"), entry.shard)
 
     # --- start and reconciliation -------------------------------------------------------------------------------------
 

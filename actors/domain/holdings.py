@@ -26,6 +26,8 @@ class _Position:
     """Bought according to the last report, the fill itself not seen yet: not to be counted twice."""
     contained: set[str] = field(default_factory=set)
     """cl_ord_ids of live sells that `sellable` has been reduced by. Only asked for membership."""
+    blocked_by_others: int = 0
+    """Held and not sellable at the last report, beyond what the contained sells explain."""
 
 
 class Holdings:
@@ -46,8 +48,19 @@ class Holdings:
         else:
             # The first word after a restart may contain purchases of orders that we still follow.
             gained = held if any(order.side is Side.BUY for order in live) else 0
-        contained = {o.cl_ord_id for o in live if o.side is Side.SELL and o.state is OrderState.WORKING}
-        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained)
+        contained = self._contained(before, held - sellable, [order for order in live if order.side is Side.SELL])
+        ours = sum(order.leaves_qty for order in live if order.cl_ord_id in contained)
+        by_others = max(0, held - sellable - ours)
+        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained, by_others)
+
+    def _contained(self, before: _Position | None, blocked: int, sells: list[TrackedOrder]) -> set[str]:
+        """The sells that a report of so many blocked shares counts: those accepted, and those with a number if all of
+        them and the orders that are not ours, as known before, are blocked. Their acceptance may never be reported."""
+        accepted = [order for order in sells if order.state is OrderState.WORKING]
+        numbered = [order for order in sells if order.state in (OrderState.WORKING, OrderState.NUMBERED)]
+        others = 0 if before is None else before.blocked_by_others
+        explains = blocked >= others + sum(order.leaves_qty for order in numbered)
+        return {order.cl_ord_id for order in (numbered if explains else accepted)}
 
     def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders) -> None:
         """The whole account, as it was asked for: what it does not list it no longer holds. To be told as soon as the

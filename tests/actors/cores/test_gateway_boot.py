@@ -487,10 +487,7 @@ def test_a_vi_is_passed_to_the_symbols_own_shard_and_a_strangers_is_not() -> Non
     stage = Stage.up().hears(ViChanged(Nanos(1), HYNIX, Venue.KRX, True))
     stage.says(Send(Role.MARKET_DATA, SymbolHalted(1, Venue.KRX, True, "VI"), 1))
     stage.hears(ViChanged(Nanos(1), HYNIX, None, False))
-    stage.says(
-        Send(Role.MARKET_DATA, SymbolHalted(1, Venue.KRX, False, "VI"), 1),
-        Send(Role.MARKET_DATA, SymbolHalted(1, Venue.NXT, False, "VI"), 1),
-    )
+    stage.says(Send(Role.MARKET_DATA, SymbolHalted(1, None, False, "VI"), 1))
     stage.hears(ViChanged(Nanos(1), SAMSUNG[:5] + "1", None, True)).says()  # type: ignore[arg-type]
 
 
