@@ -33,7 +33,16 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "report_reordered_ms_max": 400,
         "report_lost": 300,
     },
-    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500},
+    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500, "ioc_rests": 1_000},
+    "lies": {
+        "order_shelved": 800,
+        "order_shelved_ms": 2_000,
+        "order_shelved_ms_max": 5_000,
+        "reject_untrue": 500,
+        "cancel_untrue": 2_000,
+        "cancel_untrue_ms": 5,
+        "cancel_untrue_ms_max": 600,
+    },
     "splits": {"fill_split": 7_000, "touch_thin": 3_000, "post_hit": 4_000},
     "rejects": {"reject_tr": 1_000, "reject_exchange": 1_000},
     "overload": {"overload_spurious": 700, "clock_jitter_ms": 60, "query_overload": 1_000},
@@ -57,6 +66,9 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "list_lag": 2_500,
         "list_lag_ms": 100,
         "list_lag_ms_max": 800,
+        "list_stale": 3_000,
+        "list_stale_ms": 200,
+        "list_stale_ms_max": 1_500,
         # What makes a machine ask.
         "order_no_never": 700,
         "report_lost": 500,
@@ -97,6 +109,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "report_reordered_ms_max": 400,
         "report_lost": 40,
         "ioc_end_other": 1_500,
+        "ioc_rests": 60,
         "clear_says_filled": 500,
         "clear_unmarked": 200,
         "fill_split": 600,
@@ -120,6 +133,9 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "list_lag": 500,
         "list_lag_ms": 100,
         "list_lag_ms_max": 800,
+        "list_stale": 500,
+        "list_stale_ms": 200,
+        "list_stale_ms_max": 1_500,
         "touch_gone": 150,
         "touch_thin": 150,
         "post_hit": 400,
@@ -152,8 +168,9 @@ def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[st
     """(faults, knobs, latency) for `broker.settings_of`: the broker that this seed plays.
 
     The rates of the named sets (of two that name the same, the higher), each left out or scaled by the seed; never all
-    of them left out. With "all", over these the rates of the families that are strong that day. Drawn too, also without any set: which variant of Kiwoom it is (where KIWOOM.md says "unknown"),
-    and how far away its servers are. KeyError for an unknown name.
+    of them left out. With "all", over these the rates of the families that are strong that day. Drawn too, also without
+    any set: which variant of Kiwoom it is (where KIWOOM.md says "unknown"), and how far away its servers are. KeyError
+    for an unknown name.
     """
     draws = Random(f"{seed}:variant")
     faults: dict[str, Any] = {}

@@ -26,8 +26,8 @@ from supervision.simulation.checkers import Allowances, CheckerSettings, Panel, 
 from supervision.simulation.coverage import Coverage
 from supervision.simulation.evidence import Breach, Checker, FaultsOff, MachineEvent
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS, MachineFaults, plan_blows
-from supervision.simulation.operator_orders import operator_orders
 from supervision.simulation.memory_journal import JournalDisk
+from supervision.simulation.operator_orders import operator_orders
 from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
 from supervision.simulation.variety import varied
