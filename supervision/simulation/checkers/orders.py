@@ -204,7 +204,7 @@ class TrueEnds(Checker):
             self._made[row.rq_name][key] = (row.fill_qty or 0, row.fill_px or 0)
         elif row.rq_name in self._told:
             end = self._told[row.rq_name].end
-            if end is not None and not self._lied(row.rq_name):
+            if end is not None and not self._undead(row.rq_name):
                 self.breach(at, f"{row.rq_name} came to the broker after it was called {_word(end)}")
 
     def journal(self, row: Row, at: Nanos) -> None:
@@ -253,7 +253,7 @@ class TrueEnds(Checker):
         if row.event_type is EventType.ORDER_REFUSED:
             if facts.called is not None:
                 self.breach(at, f"{name} is called refused and came to the broker")
-        elif not self._lied(name):
+        elif not self._undead(name):
             self._left_the_book(row, facts, at)
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
@@ -272,6 +272,10 @@ class TrueEnds(Checker):
     def _lied(self, name: str) -> bool:
         facts = self._books.orders.get(name)
         return facts is not None and self._books.lied_about(facts)
+
+    def _undead(self, name: str) -> bool:
+        facts = self._books.orders.get(name)
+        return facts is not None and self._books.end_is_untrue(facts)
 
 
 def _key(row: Row) -> tuple[str, str, str]:
