@@ -109,8 +109,15 @@ class SimulatedDay:
     """The world of one day with everyone who looks on."""
 
     def __init__(
-        self, plan: DayPlan, loaded: LoadedConfig, settings: WorldSettings, random: Random, diary: Checker | None
+        self,
+        plan: DayPlan,
+        loaded: LoadedConfig,
+        settings: WorldSettings,
+        random: Random,
+        diary: Checker | None,
+        *more: Checker,
     ) -> None:
+        """`more` are called after all others."""
         self._plan = plan
         self._random = random
         self._outcomes: Counter[str] = Counter()
@@ -118,7 +125,7 @@ class SimulatedDay:
         self._coverage = Coverage()
         self._diary = diary
         self._failures = Failures()
-        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures]
+        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures, *more]
         self.panel = Panel(checkers if diary is None else [diary, *checkers])
         self.world = World(
             loaded,
@@ -126,7 +133,7 @@ class SimulatedDay:
             settings,
             on_row=self._on_row,
             on_ledger=self._on_ledger,
-            on_event=self._on_event,
+            on_event=self.tell,
             on_strike=self._on_strike,
             on_pair_moved=self._on_pair_moved,
             on_failure=self._on_failure,
@@ -138,12 +145,12 @@ class SimulatedDay:
         world.open_books()
         world.start_machine(arm=True)
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
-        storm = Storm(world, blows, self._on_event)
+        storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
         self.run_to(start + plan.storm_ns)
         storm.end()
         world.calm()
-        self._on_event(FaultsOff())
+        self.tell(FaultsOff())
         world.operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
         self.run_to(start + plan.storm_ns + CALM_MIN_NS)
         while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
@@ -206,7 +213,7 @@ class SimulatedDay:
     def _on_ledger(self, row: LedgerRow) -> None:
         self.panel.ledger(row, self.world.time.now)
 
-    def _on_event(self, event: MachineEvent) -> None:
+    def tell(self, event: MachineEvent) -> None:
         self.panel.machine(event, self.world.time.now)
 
     def _on_strike(self, strike: Strike) -> None:
