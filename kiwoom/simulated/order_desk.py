@@ -187,7 +187,7 @@ class OrderDesk:
             return 0
         self._cap.take(cap_time)
         self.window.take(mono)
-        if self._dice.happens("line_lost"):
+        if self._dice.happens("line_lost", call.rq_name):
             self._mischief.cut("line_lost", call.rq_name, wall)
         if call.order_type in _CANCELS:
             self._take_cancel(call, mono, wall)
@@ -256,7 +256,8 @@ class OrderDesk:
             self._line.at(wall + shelved_ns, partial(self._take_off_shelf, order))
         else:
             self._go_on(order, wall)
-        hand_delay = self._dice.size("foreign_order") if self._dice.happens("foreign_order") else 0
+        by_hand = self._dice.happens("foreign_order", order.order_no)
+        hand_delay = self._dice.size("foreign_order") if by_hand else 0
         if hand_delay:
             self._line.at(wall + hand_delay, partial(self._hand_moves, call.code))
 

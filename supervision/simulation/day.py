@@ -119,8 +119,15 @@ class SimulatedDay:
     """The world of one day with everyone who looks on."""
 
     def __init__(
-        self, plan: DayPlan, loaded: LoadedConfig, settings: WorldSettings, random: Random, diary: Checker | None
+        self,
+        plan: DayPlan,
+        loaded: LoadedConfig,
+        settings: WorldSettings,
+        random: Random,
+        diary: Checker | None,
+        *more: Checker,
     ) -> None:
+        """`more` are called after all others."""
         self._plan = plan
         self._random = random
         self._outcomes: Counter[str] = Counter()
@@ -129,7 +136,7 @@ class SimulatedDay:
         self._coverage = Coverage()
         self._diary = diary
         self._failures = Failures()
-        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures]
+        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures, *more]
         self.panel = Panel(checkers if diary is None else [diary, *checkers])
         self.world = World(
             loaded,
@@ -137,7 +144,7 @@ class SimulatedDay:
             settings,
             on_row=self._on_row,
             on_ledger=self._on_ledger,
-            on_event=self._on_event,
+            on_event=self.tell,
             on_strike=self._on_strike,
             on_pair_moved=self._on_pair_moved,
             on_failure=self._on_failure,
@@ -149,7 +156,7 @@ class SimulatedDay:
         world.open_books()
         world.start_machine(arm=True)
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
-        storm = Storm(world, blows, self._on_event)
+        storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
         symbols = [entry.symbol for entry in world.loaded.traded]
         for order in operator_orders(plan.storm_ns, symbols, Random(f"{plan.seed}:operator")):
@@ -157,7 +164,7 @@ class SimulatedDay:
         self.run_to(start + plan.storm_ns)
         storm.end()
         world.calm()
-        self._on_event(FaultsOff())
+        self.tell(FaultsOff())
         self._operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
         self.run_to(start + plan.storm_ns + CALM_MIN_NS)
         while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
@@ -225,7 +232,7 @@ class SimulatedDay:
     def _on_ledger(self, row: LedgerRow) -> None:
         self.panel.ledger(row, self.world.time.now)
 
-    def _on_event(self, event: MachineEvent) -> None:
+    def tell(self, event: MachineEvent) -> None:
         self.panel.machine(event, self.world.time.now)
 
     def _on_strike(self, strike: Strike) -> None:

@@ -341,6 +341,11 @@ class World(BrokerSide):
                 self._open[venue] = is_open
                 self._on_event(VenueOpened(venue) if is_open else VenueClosed(venue))
 
+    def disturb(self, disturbance: Callable[[SimulatedBroker, int], None]) -> None:
+        """Something happens at the broker or its market that nobody here asked for: now, `disturbance(broker, wall)`."""
+        disturbance(self.broker, self.true_wall(self.time.now))
+        self._after_broker()
+
     def calm(self) -> None:
         """The broker makes no mistakes any more."""
         self.broker.calm()
