@@ -190,7 +190,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "timed-out-forgotten",
         "An order without a number after 200 ms is taken for lost.",
         (Edit(_PM + "_doubt_number", "order.doubt(ask_at=self._at)", "order.release_rest()"),),
-        "OWNED",
+        "UNHEDGED TIME",
         "numbers",
     ),
     Mutation(
@@ -266,7 +266,7 @@ MUTATIONS: tuple[Mutation, ...] = (
             Edit(_PM + "_post_expired", "pair.plan.t_hedge_ns", "2 * pair.plan.t_hedge_ns"),
             Edit(_PM + "_deadlines", "pair.plan.t_hedge_ns", "2 * pair.plan.t_hedge_ns"),
         ),
-        "T_HEDGE",
+        "PROMPT",
         "none",
     ),
     Mutation(
@@ -311,7 +311,7 @@ MUTATIONS: tuple[Mutation, ...] = (
                 'self._turned_down(pair, order, again=event.overload) if order.command.leg == "A" else None',
             ),
         ),
-        "UNHEDGED TIME",
+        "PROMPT",
         "rejects",
     ),
     Mutation(
@@ -502,7 +502,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "after-the-guard",
         "Entries go on after 15:19:50.",
         (
-            Edit("actors.cores.session_state:SessionStateCore._evaluate", "time_ns < self._settings.guard_end_ns,", "True,"),
+            Edit("actors.cores.session_state:SessionStateCore._review", "time_ns < self._settings.guard_end_ns,", "True,"),
             Edit(_ROUTER + "_gate", "now.wall < trading.entries_until_wall\n        and now.wall + self._settings.entry_ladder_ns <= trading.closing_wall", "True"),
             Edit("actors.domain.trading_hours:TradingHours.session_off", "if not self._guard.contain(wall) or wall >= self._state.entries_until_wall:", "if False:"),
         ),
