@@ -266,7 +266,7 @@ def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSe
     """What the configuration of this day promises."""
     config = loaded.config
     guard_start, guard_end = config.guard_window(settings.day)
-    latency = Latency(**settings.latency)
+    latency, costs = Latency(**settings.latency), config.cost_model(settings.day)
     usual = Latency()
     slower = sum(
         max(0, getattr(latency, name) - getattr(usual, name)) * trips
@@ -282,5 +282,10 @@ def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSe
         guard_start=guard_start,
         guard_end=guard_end,
         closing=config.nxt_main_window(settings.day)[1],
+        fee_ppb=costs.fee_ppb,
+        tax_ppb_of={entry.symbol: costs.tax_ppb(entry.market) for entry in loaded.traded},
+        half_ticks=config.buffer_half_ticks,
+        half_ticks_of={entry.symbol: config.buffer_half_ticks_for(entry.symbol) for entry in loaded.traded},
+        visible_min=config.min_visible_qty,
         allowances=Allowances(latency_ns=slower * MS),
     )

@@ -273,6 +273,9 @@ class World(BrokerSide):
             if (pair := actor.core.pair) is not None
         )
 
+    def counted_pairs(self) -> tuple[str, ...]:
+        return tuple(pair_id for actor in self.actors(Role.ROUTER) for pair_id in actor.core.running_pairs)
+
     def _actor_started(self, cell: Cell) -> None:
         actor = cell.actor
         if isinstance(actor, Shell) and actor.core is not None:
