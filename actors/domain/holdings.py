@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from actors.domain.order import OrderState, TrackedOrder
+from actors.domain.own_orders import OwnOrders
 from kiwoom.market import Shares, Side, Symbol
 
 
@@ -34,9 +35,6 @@ class Holdings:
 
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
-
-    def symbols(self) -> tuple[Symbol, ...]:
-        return tuple(self._positions)
 
     def reported(
         self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], *, was_asked: bool = False
@@ -63,6 +61,22 @@ class Holdings:
         others = 0 if before is None else before.blocked_by_others
         explains = blocked >= others + sum(order.leaves_qty for order in numbered)
         return {order.cl_ord_id for order in (numbered if explains else accepted)}
+
+    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders) -> None:
+        """The whole account, as it was asked for: what it does not list it no longer holds. To be told as soon as the
+        answer comes: a sale that rested then may be over a moment later."""
+        known = {symbol: (held, sellable) for symbol, held, sellable in account}
+        for symbol in (*known, *(each for each in self._positions if each not in known)):
+            held, sellable = known.get(symbol, (Shares(0), Shares(0)))
+            self.reported(symbol, held, sellable, orders.open_orders(symbol), was_asked=True)
+
+    def as_account(self) -> tuple[tuple[Symbol, Shares, Shares], ...]:
+        """(symbol, held, sellable), our fills and ended sales since the last word counted in."""
+        return tuple(
+            (symbol, Shares(max(0, each.held)), Shares(max(0, each.sellable)))
+            for symbol, each in self._positions.items()
+            if each.held > 0
+        )
 
     def filled(self, order: TrackedOrder, qty: Shares) -> None:
         position = self._positions.setdefault(order.symbol, _Position())

@@ -67,6 +67,8 @@ class _Pair:
     """Of the children that have ended."""
     unhedged: PairSums = field(default_factory=PairSums)
     """Of those, what ended UNHEDGED and stands."""
+    carrier: int = _NONE_YET
+    """The last child that what was left was handed to."""
     left: int = 0
     flatten: bool = False
 
@@ -89,14 +91,25 @@ class _Pair:
     def begin(self, child: int) -> None:
         self.child = max(self.child, child)
 
-    def hand_over(self) -> None:
-        """The child that begins now closes what was left: it carries the open part, and all that it cost, in its own
-        sums, as the Router hands it over."""
-        handed, self.unhedged = carried_of(self.unhedged), PairSums()
+    def hand_over(self, child: int, open_qty: int, won: int) -> None:
+        """`child` closes so much of what was left (bought less sold): it is in its own sums, at `won` and with all the
+        costs of what was left, and in those of the children before it no more."""
+        if child == self.carrier:
+            return  # its manager's successor says so too
+        self.carrier = child
+        is_long, qty = open_qty > 0, abs(open_qty)
+        handed = PairSums(
+            bought=Shares(qty if is_long else 0),
+            sold=Shares(0 if is_long else qty),
+            buy_amount=Won(won if is_long else 0),
+            sell_amount=Won(0 if is_long else won),
+            commission_won=self.unhedged.commission_won,
+            tax_won=self.unhedged.tax_won,
+        )
         self.sums = joined_sums(self.sums, handed, -1)
-        side, amount = (Side.BUY, handed.buy_amount) if self.left > 0 else (Side.SELL, handed.sell_amount)
-        self.unbooked.insert(0, _Fill(side, abs(self.left), amount))
-        self.left = 0
+        self.left -= open_qty
+        self.unhedged = joined_sums(self.unhedged, handed, -1) if self.left else PairSums()
+        self.unbooked.insert(0, _Fill(Side.BUY if is_long else Side.SELL, qty, won))
         self.flatten = True
 
     def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> PairSums:
@@ -204,12 +217,9 @@ class PairMemory:
     def _moved(self, row: Row) -> None:
         pair, child = self._of(row), _child(row)
         extra = dict(row.extra)
-        open_qty = int(extra.get("open_qty", 0))
-        is_new = child > pair.child
         pair.begin(child)
-        begins_with_left = is_new and row.state == PairState.RESCUE.value and not pair.unbooked
-        if pair.left and (extra.get("handed_qty") == pair.left or (begins_with_left and open_qty == pair.left)):
-            pair.hand_over()
+        if "handed_qty" in extra:
+            pair.hand_over(child, int(extra["handed_qty"]), int(extra["handed_won"]))
         if row.state in _TERMINAL:
             pair.said_over = child
         if row.state in _WITHOUT_FILLS:
