@@ -270,22 +270,28 @@ class PairOrder:
 
 @dataclass(slots=True)
 class _OrderCost:
-    """An order's cost so far in won: the broker's last word, and the model's estimate for what came after it."""
+    """An order's cost so far in won: the model's estimate, and the broker's word for what that covers of it."""
 
-    reported: int | None = None
     modelled: int = 0
+    reported: int = 0
+    of_qty: int = 0
+    """So many shares the broker's last word covers. Reports overtake each other: it may be more than we have seen."""
+    settled: int = 0
+    """The broker's word, once exactly the shares that it covers were seen, less the estimate of them."""
 
     @property
     def total(self) -> int:
-        return (self.reported or 0) + self.modelled
+        return self.modelled + self.settled
 
-    def book(self, reported: int | None, modelled: int) -> int:
-        """What a fill adds; negative if the broker's word is less than the estimate it replaces."""
+    def book(self, reported: int | None, of_qty: int, modelled: int, seen: int) -> int:
+        """What a fill adds, after which `seen` shares are known; negative if the broker's word is less than what was
+        estimated."""
         before = self.total
-        if reported is None:
-            self.modelled += modelled
-        elif self.reported is None or reported >= self.reported:
-            self.reported, self.modelled = reported, 0
+        self.modelled += modelled
+        if reported is not None and of_qty >= self.of_qty:
+            self.reported, self.of_qty = reported, of_qty
+        if seen == self.of_qty:
+            self.settled = self.reported - self.modelled
         return self.total - before
 
 
@@ -368,10 +374,10 @@ class PairLedger:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
         costs.seen += fill.fill_qty
-        # The broker's figure covers the whole order: of use only if every fill of it was booked here.
-        whole = costs.seen == fill.cum_qty
-        self.commission += costs.commission.book(fill.commission_cum_won if whole else None, commission)
-        self.tax += costs.tax.book(fill.tax_cum_won if whole else None, tax)
+        # The broker's figure covers the whole order: of use only once every fill that it covers was booked here.
+        of_qty = fill.costs_cum_qty or fill.cum_qty
+        self.commission += costs.commission.book(fill.commission_cum_won, of_qty, commission, costs.seen)
+        self.tax += costs.tax.book(fill.tax_cum_won, of_qty, tax, costs.seen)
 
     def figures(self, path: str, expected_net_mwon: int, at: Nanos) -> tuple[tuple[str, object], ...]:
         """PAIRED_DONE.extra, FLATTENED.extra and UNHEDGED.extra (CONTRACTS). `at` ends what is still open."""

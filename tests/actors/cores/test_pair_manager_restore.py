@@ -495,7 +495,9 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
     tails = draw(st.lists(st.sampled_from(("B1", "B2", "R1B3", "G1B1", "G1R1B2")), unique=True, max_size=4))
     for tail in ("A1", *tails):
         qty = draw(st.integers(1, 5))
-        parts = draw(st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2))
+        parts = draw(
+            st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2, unique_by=lambda part: part[1])
+        )
         numbered = draw(st.booleans()) or bool(parts)
         sent = numbered or draw(st.booleans())
         over = draw(st.booleans())
