@@ -18,9 +18,9 @@ from actors.domain.doubt import (
     OrderRow,
     Proof,
     evidence,
-    unseen_fills,
     listed_fills,
     listed_open,
+    unseen_fills,
 )
 from actors.domain.enquiries import Enquiry, EnquiryDone
 from actors.domain.order import OrderState, TrackedCancel, TrackedOrder

@@ -462,8 +462,15 @@ def test_a_hedge_refused_for_good_is_tried_a_bounded_number_of_times(reason: Ref
     while not book.core._pair.ended:
         tries += 1
         assert tries <= 2 + book.plan.max_hedge_attempts
-        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(400 * MS)
+        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(4 * SECOND)
     assert book.ended().state is S.UNHEDGED
+
+
+def test_attempts_refused_as_uncovered_outlast_a_late_word_on_the_shares() -> None:
+    book = Pair().works("A1").sells(5)
+    while not book.core._pair.ended:
+        book.refused(f"B{book.core._pair.hedge_no}", RefusalReason.UNCOVERED_SALE).waits(100 * MS)
+    assert 6 * SECOND < book.ended().at < 8 * SECOND
 
 
 def test_a_hedge_refused_as_a_duplicate_is_sent_anew_but_not_at_once() -> None:
