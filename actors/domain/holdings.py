@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actors.domain.order import OrderState, TrackedOrder
+from actors.domain.own_orders import OwnOrders
 from kiwoom.market import Shares, Side, Symbol
 
 
@@ -35,9 +36,6 @@ class Holdings:
 
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
-
-    def symbols(self) -> tuple[Symbol, ...]:
-        return tuple(self._positions)
 
     def reported(
         self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], *, was_asked: bool = False
@@ -58,6 +56,22 @@ class Holdings:
         external = min(max(before.external if before else 0, blocked - selling), max(0, blocked - resting))
         # Shares gone that no sell of ours explains are gone; shares gained are held against every purchase to come.
         self._positions[symbol] = _Position(held, max(0, external), max(ahead, -selling))
+
+    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders) -> None:
+        """The whole account, as it was asked for: what it does not list it no longer holds. To be told as soon as the
+        answer comes: a sale that rested then may be over a moment later."""
+        known = {symbol: (held, sellable) for symbol, held, sellable in account}
+        for symbol in (*known, *(each for each in self._positions if each not in known)):
+            held, sellable = known.get(symbol, (Shares(0), Shares(0)))
+            self.reported(symbol, held, sellable, orders.open_orders(symbol), was_asked=True)
+
+    def as_account(self, orders: OwnOrders) -> tuple[tuple[Symbol, Shares, Shares], ...]:
+        """(symbol, held, sellable), our fills and ended sales since the last word counted in."""
+        return tuple(
+            (symbol, Shares(max(0, each.held)), self.free(symbol, orders.open_orders(symbol)))
+            for symbol, each in self._positions.items()
+            if each.held > 0
+        )
 
     def filled(self, order: TrackedOrder, qty: Shares) -> None:
         position = self._positions.setdefault(order.symbol, _Position())

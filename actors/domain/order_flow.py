@@ -62,7 +62,7 @@ class OrderCosts:
     def as_extra(self) -> tuple[tuple[str, object], ...]:
         named = (("commission_cum_won", self.commission_won), ("tax_cum_won", self.tax_won))
         told = tuple((name, won) for name, won in named if won is not None)
-        return (*told, ("costs_cum_qty", self.of_qty)) if told else ()
+        return (*told, ("costs_of_qty", self.of_qty)) if told else ()
 
 
 NO_COSTS: Final = OrderCosts(None, None, Shares(0))
@@ -151,7 +151,7 @@ class OrderFlow:
             commission_cum_won=costs.commission_won,
             tax_cum_won=costs.tax_won,
             at=at,
-            costs_cum_qty=costs.of_qty if costs.as_extra() else Shares(0),
+            costs_of_qty=costs.of_qty if costs.as_extra() else Shares(0),
         )
         order.fills.append(event)
         self._out.record(

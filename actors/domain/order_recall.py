@@ -242,7 +242,7 @@ class OrderRecall:
             commission_cum_won=facts.extra.get("commission_cum_won"),
             tax_cum_won=facts.extra.get("tax_cum_won"),
             at=facts.at,
-            costs_cum_qty=Shares(facts.extra.get("costs_cum_qty", 0)),
+            costs_of_qty=Shares(facts.extra.get("costs_of_qty", 0)),
         )
         order.fills.append(event)
         return event

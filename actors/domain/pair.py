@@ -270,34 +270,36 @@ class PairOrder:
 
 @dataclass(slots=True)
 class _OrderCost:
-    """An order's cost so far in won: the model's estimate, and the broker's word for what that covers of it."""
+    """An order's cost so far in won: the broker's last word, and the model's estimate for what came after it."""
 
+    reported: int | None = None
+    covers: int = 0
+    """Shares that the broker's word is about: it is believed once so many are booked."""
     modelled: int = 0
-    reported: int = 0
-    of_qty: int = 0
-    """So many shares the broker's last word covers. Reports overtake each other: it may be more than we have seen."""
-    settled: int = 0
-    """The broker's word, once exactly the shares that it covers were seen, less the estimate of them."""
+    modelled_then: int = 0
+    """Of that, for the shares that the broker's word covers."""
+    seen: int = 0
 
     @property
     def total(self) -> int:
-        return self.modelled + self.settled
+        if self.reported is None or self.seen < self.covers:
+            return self.modelled
+        return self.reported + self.modelled - self.modelled_then
 
-    def book(self, reported: int | None, of_qty: int, modelled: int, seen: int) -> int:
-        """What a fill adds, after which `seen` shares are known; negative if the broker's word is less than what was
-        estimated."""
+    def book(self, qty: int, reported: int | None, covers: int, modelled: int) -> int:
+        """What a fill adds; negative if the broker's word is less than the estimate it replaces."""
         before = self.total
+        self.seen += qty
         self.modelled += modelled
-        if reported is not None and of_qty >= self.of_qty:
-            self.reported, self.of_qty = reported, of_qty
-        if seen == self.of_qty:
-            self.settled = self.reported - self.modelled
+        if reported is not None and covers >= max(self.covers, self.seen) and reported >= (self.reported or 0):
+            self.reported, self.covers = reported, covers
+        if self.seen <= self.covers:
+            self.modelled_then = self.modelled
         return self.total - before
 
 
 @dataclass(slots=True)
 class _OrderCosts:
-    seen: int = 0
     commission: _OrderCost = field(default_factory=_OrderCost)
     tax: _OrderCost = field(default_factory=_OrderCost)
 
@@ -373,11 +375,9 @@ class PairLedger:
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
-        costs.seen += fill.fill_qty
-        # The broker's figure covers the whole order: of use only once every fill that it covers was booked here.
-        of_qty = fill.costs_cum_qty or fill.cum_qty
-        self.commission += costs.commission.book(fill.commission_cum_won, of_qty, commission, costs.seen)
-        self.tax += costs.tax.book(fill.tax_cum_won, of_qty, tax, costs.seen)
+        qty, covers = fill.fill_qty, fill.costs_of_qty or fill.cum_qty
+        self.commission += costs.commission.book(qty, fill.commission_cum_won, covers, commission)
+        self.tax += costs.tax.book(qty, fill.tax_cum_won, covers, tax)
 
     def figures(self, path: str, expected_net_mwon: int, at: Nanos) -> tuple[tuple[str, object], ...]:
         """PAIRED_DONE.extra, FLATTENED.extra and UNHEDGED.extra (CONTRACTS). `at` ends what is still open."""

@@ -125,7 +125,7 @@ class OrderFilled:
     """One fill, once. `leaves_qty` and `cum_qty` are ours, derived from the fills, not the broker's word.
 
     `commission_cum_won` / `tax_cum_won`: the order's cumulative cost as the broker reported it, None if it did not.
-    It is the cost of `costs_cum_qty` shares of the order (911), whose fills may not all have come yet; 0: of `cum_qty`.
+    `costs_of_qty`: for how many shares of the order, 0 = for `cum_qty`: reports of other fills may be lost or to come.
     """
 
     pair_id: str
@@ -140,7 +140,7 @@ class OrderFilled:
     commission_cum_won: Won | None
     tax_cum_won: Won | None
     at: Nanos
-    costs_cum_qty: Shares = Shares(0)
+    costs_of_qty: Shares = Shares(0)
 
 
 class EndReason(Enum):
