@@ -372,6 +372,16 @@ class PairLedger:
         if self.bought == 0 and self.sold == 0:
             self.first_at = self.flat_at = None  # all of it was an earlier child's
 
+    def carry(self, handed: OrderFilled, carried: PairSums) -> None:
+        """`handed`, taken before at its average price, cost all of `carried`."""
+        amount = handed.fill_px * handed.fill_qty
+        if handed.side is Side.BUY:
+            self.buy_amount += carried.buy_amount - amount
+        else:
+            self.sell_amount += carried.sell_amount - amount
+        self.commission += carried.commission_won
+        self.tax += carried.tax_won
+
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
@@ -410,6 +420,15 @@ def touch(top: TopOfBook, venue: Venue, side: Side) -> Won:
     if not top.is_open[index]:
         return Won(0)
     return top.ask[index] if side is Side.BUY else top.bid[index]
+
+
+Top = tuple[Won, Shares, Won, Shares, bool]
+"""Of one venue: bid, its size, ask, its size, whether the venue is open."""
+
+
+def top_of(book: TopOfBook, venue: Venue) -> Top:
+    index = VENUE_INDEX[venue]
+    return book.bid[index], book.bid_size[index], book.ask[index], book.ask_size[index], book.is_open[index]
 
 
 def price_through(side: Side, at: Won, ticks: int, limits: tuple[Won, Won]) -> Won:

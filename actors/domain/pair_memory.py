@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from actors.domain.pair_sums import carried_of, joined_sums, net_of
 from actors.domain.plan_record import plan_from_json
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import OrderKind
@@ -42,7 +43,7 @@ class _Fill:
 
     side: Side
     qty: int
-    px: int
+    amount: int
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class _Pair:
     unbooked: list[_Fill] = field(default_factory=list)
     sums: PairSums = field(default_factory=PairSums)
     """Of the children that have ended."""
+    unhedged: PairSums = field(default_factory=PairSums)
+    """Of those, what ended UNHEDGED and stands."""
     left: int = 0
     flatten: bool = False
 
@@ -81,38 +84,45 @@ class _Pair:
         return bool(self.live_orders) or self.unbooked_qty != 0 or self.is_running
 
     def fill(self, side: Side, qty: int, px: int) -> None:
-        self.unbooked.append(_Fill(side, qty, px))
+        self.unbooked.append(_Fill(side, qty, qty * px))
 
     def begin(self, child: int) -> None:
         self.child = max(self.child, child)
 
     def hand_over(self, open_qty: int, won: int) -> None:
-        """The child that begins now closes so much of what was left (bought less sold): it is in its own sums, at
-        `won`, and in those of the children before it no more."""
+        """The child that begins now closes so much of what was left (bought less sold): it carries that, at `won`, and
+        (with the whole of it) all that it cost, in its own sums, as the Router hands it over."""
+        is_whole = open_qty == self.left
+        costs = carried_of(self.unhedged) if is_whole else PairSums()
+        self.unhedged = PairSums() if is_whole else self.unhedged
         side, qty = (Side.BUY, open_qty) if open_qty > 0 else (Side.SELL, -open_qty)
-        if side is Side.BUY:
-            bought, amount = Shares(self.sums.bought - qty), Won(self.sums.buy_amount - won)
-            self.sums = replace(self.sums, bought=bought, buy_amount=amount)
-        else:
-            sold, amount = Shares(self.sums.sold - qty), Won(self.sums.sell_amount - won)
-            self.sums = replace(self.sums, sold=sold, sell_amount=amount)
-        self.unbooked.insert(0, _Fill(side, qty, won // qty))
+        is_buy = side is Side.BUY
+        handed = replace(
+            costs,
+            bought=Shares(qty if is_buy else 0),
+            sold=Shares(0 if is_buy else qty),
+            buy_amount=Won(won if is_buy else 0),
+            sell_amount=Won(0 if is_buy else won),
+        )
+        self.sums = joined_sums(self.sums, handed, -1)
+        self.unbooked.insert(0, _Fill(side, qty, won))
         self.left -= open_qty
         self.flatten = True
 
-    def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> None:
-        """`child` has booked so many of the oldest fills."""
+    def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> PairSums:
+        """`child` has booked so many of the oldest fills. Returns its sums."""
         self.begin(child)
         self.over, self.ended_at = child, at
-        before = self.sums
-        self.sums = PairSums(
-            bought=Shares(before.bought + bought),
-            sold=Shares(before.sold + sold),
-            buy_amount=Won(before.buy_amount + self._book(Side.BUY, bought)),
-            sell_amount=Won(before.sell_amount + self._book(Side.SELL, sold)),
-            commission_won=Won(before.commission_won + commission),
-            tax_won=Won(before.tax_won + tax),
+        booked = PairSums(
+            bought=Shares(bought),
+            sold=Shares(sold),
+            buy_amount=Won(self._book(Side.BUY, bought)),
+            sell_amount=Won(self._book(Side.SELL, sold)),
+            commission_won=Won(commission),
+            tax_won=Won(tax),
         )
+        self.sums = joined_sums(self.sums, booked)
+        return booked
 
     def _book(self, side: Side, qty: int) -> int:
         """Take `qty` shares off the oldest fills of `side`; what was traded with them in won."""
@@ -120,9 +130,11 @@ class _Pair:
         for fill in self.unbooked:
             if fill.side is side and qty:
                 taken = min(qty, fill.qty)
+                worth = fill.amount * taken // fill.qty
                 fill.qty -= taken
+                fill.amount -= worth
                 qty -= taken
-                amount += taken * fill.px
+                amount += worth
         self.unbooked = [fill for fill in self.unbooked if fill.qty]
         return amount
 
@@ -214,9 +226,10 @@ class PairMemory:
     def _ended(self, row: Row) -> None:
         pair, child, figures = self._of(row), _child(row), dict(row.extra)
         bought, sold = int(figures["bought"]), int(figures["sold"])
-        pair.end(child, bought, sold, int(figures["fees_krw"]), int(figures["tax_krw"]), row.ts_mono)
+        booked = pair.end(child, bought, sold, int(figures["fees_krw"]), int(figures["tax_krw"]), row.ts_mono)
         if row.event_type is EventType.UNHEDGED:
             pair.left += bought - sold
+            pair.unhedged = joined_sums(pair.unhedged, booked) if pair.left else PairSums()
         self._ends.append((pair.pair_id, child, pair.symbol))
 
     def _operated(self, row: Row) -> None:
@@ -296,6 +309,10 @@ class PairMemory:
         """Bought less sold of its UNHEDGED ends that stand."""
         return self._pairs[pair_id].left
 
+    def carried(self, pair_id: str) -> PairSums:
+        """What goes with `left` when it is handed over."""
+        return carried_of(self._pairs[pair_id].unhedged)
+
     def flatten(self, pair_id: str) -> bool:
         return self._pairs[pair_id].flatten
 
@@ -318,10 +335,10 @@ class PairMemory:
 
     @property
     def net_won(self) -> Won:
-        return Won(sum(_net(pair.sums) for pair in self._pairs.values()))
+        return Won(sum(net_of(pair.sums) for pair in self._pairs.values()))
 
     def imbalances(self) -> Iterator[PairEnded]:
-        """Pairs that ended UNHEDGED and are open still, with the sums of all their children."""
+        """Pairs that ended UNHEDGED and are open still, with the sums of their ends that stand."""
         for pair in self._pairs.values():
             if pair.left:
                 yield PairEnded(
@@ -329,13 +346,13 @@ class PairMemory:
                     slot=pair.plan.slot if pair.plan is not None else 0,
                     symbol=pair.symbol,
                     state=PairState.UNHEDGED,
-                    bought=pair.sums.bought,
-                    sold=pair.sums.sold,
-                    buy_amount=pair.sums.buy_amount,
-                    sell_amount=pair.sums.sell_amount,
-                    commission_won=pair.sums.commission_won,
-                    tax_won=pair.sums.tax_won,
-                    net_won=_net(pair.sums),
+                    bought=pair.unhedged.bought,
+                    sold=pair.unhedged.sold,
+                    buy_amount=pair.unhedged.buy_amount,
+                    sell_amount=pair.unhedged.sell_amount,
+                    commission_won=pair.unhedged.commission_won,
+                    tax_won=pair.unhedged.tax_won,
+                    net_won=Won(net_of(pair.unhedged)),
                     escalated=True,
                     rejects=0,
                     timeouts=0,
@@ -347,7 +364,3 @@ class PairMemory:
 def _child(row: Row) -> int:
     """Rows of a pair that has no rescue need not say so."""
     return int(dict(row.extra).get("child", 0))
-
-
-def _net(sums: PairSums) -> Won:
-    return Won(sums.sell_amount - sums.buy_amount - sums.commission_won - sums.tax_won)

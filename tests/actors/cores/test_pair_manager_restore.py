@@ -147,7 +147,9 @@ def given_back(
 ) -> Pair:  # fmt: skip
     book = book or Pair(plan, started=False)
     book.mono = at_ms * MS
-    return book.hears(RestorePair(plan, generation, orders, ended or PairSums(), child, left, flatten))
+    return book.hears(
+        RestorePair(plan, generation, orders, ended or PairSums(), child, left, flatten, ended or PairSums())
+    )
 
 
 def commands(book: Pair) -> list[str]:
@@ -355,9 +357,10 @@ def test_a_rescue_that_was_told_to_flatten_closes_only_its_own_fill() -> None:
 def test_the_row_of_what_is_handed_over_tells_how_much_and_its_worth() -> None:
     book = Pair(started=False)
     fill = replace(fill_of("A1", 3, 0), cl_ord_id="", exec_id="")
-    book.hears(StartRescue(CASE_PLAN, fill, rescue_no=2, generation=4))
+    carried = PairSums(Shares(0), Shares(3), Won(0), Won(3 * 72_500 + 1), Won(20), Won(400))
+    book.hears(StartRescue(CASE_PLAN, fill, rescue_no=2, generation=4, carried=carried))
     [first, *_] = book.take_rows()
-    assert dict(first.extra) == {"open_qty": -3, "handed_qty": -3, "handed_won": 3 * 72_500, "child": 2}
+    assert dict(first.extra) == {"open_qty": -3, "handed_qty": -3, "handed_won": 3 * 72_500 + 1, "child": 2}
     assert commands(book)[0] == "P1-G4R2B1 limit_ioc 3"
 
 

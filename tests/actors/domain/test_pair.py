@@ -182,6 +182,13 @@ def test_the_brokers_own_costs_replace_the_estimate_and_a_late_report_does_not_t
     assert (book.commission, book.tax) == (520, 6_100)
     book.take(fill(1, 1_000_000, Side.SELL, exec_id="4", cum=4))
     assert (book.commission, book.tax) == (690, 8_100), "520 by the broker, and 170 estimated for the fourth"
+    book = ledger()
+    book.take(fill(1, 1_000_000, Side.SELL))
+    book.take(fill(1, 1_000_000, Side.SELL, exec_id="2", cum=2, costs=(350, 4_000)))
+    assert (book.commission, book.tax) == (350, 4_000)
+    book.take(replace(fill(1, 1_000_000, Side.SELL, exec_id="4", cum=3, costs=(700, 8_000)), costs_of_qty=Shares(4)))
+    book.take(replace(fill(1, 1_000_000, Side.SELL, exec_id="3", cum=4, costs=(520, 6_000)), costs_of_qty=Shares(3)))
+    assert (book.commission, book.tax) == (700, 8_000)
 
 
 def test_costs_that_cover_a_lost_fill_are_believed_once_that_is_booked_too() -> None:
