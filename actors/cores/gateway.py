@@ -329,11 +329,11 @@ class GatewayCore:
         if self._feeds.real_called(event, now):
             self._show_venues(now, again=True)
         if self._boot.real_called(event, now):
-            self._up(now)
+            self._up(event.at, now)
 
     def _balance(self, event: BalanceReport, now: Now) -> None:
         live = tuple(self._orders.open_orders(event.symbol))
-        self._holdings.reported(event.symbol, event.held, event.sellable, live)
+        self._holdings.reported(event.symbol, event.held, event.sellable, live, event.at)
         self._out.record(
             plain_row(
                 EventType.POSITION_UPDATE,
@@ -374,8 +374,9 @@ class GatewayCore:
         self._give_back(owed, now)
         self._boot.go_on()
 
-    def _up(self, now: Now) -> None:
-        """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
+    def _up(self, at: Nanos, now: Now) -> None:
+        """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone. `at` is the
+        stamp of the event in hand: what the control said before it is known, what comes after it is not."""
         account = self._boot.account
         owed = self._begin_to_give_back()
         self._desk.limits = account.limits
@@ -385,11 +386,12 @@ class GatewayCore:
             AccountSnapshot(
                 account=self._desk.account,
                 server=account.server,
-                holdings=account.holdings,
+                holdings=self._holdings.positions(),
                 cash_won=account.cash_won,
                 limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
                 tradable=account.tradable,
                 conflicted=conflicted,
+                at=at,
             ),
         )
         for shard in range(len(self._settings.symbols.screens)):
@@ -448,10 +450,11 @@ class GatewayCore:
 
     def _take_holdings(self) -> None:
         """What the account does not list it no longer holds."""
-        listed = {symbol: (held, sellable) for symbol, held, sellable in self._boot.account.holdings}
+        account = self._boot.account
+        listed = {symbol: (held, sellable) for symbol, held, sellable in account.holdings}
         for symbol in (*listed, *(each for each in self._holdings.symbols() if each not in listed)):
             held, sellable = listed.get(symbol, (Shares(0), Shares(0)))
-            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol), was_asked=True)
+            self._holdings.listed(symbol, held, sellable, self._orders.open_orders(symbol), account.holdings_asked)
 
     def _resend(self, message: ResendState, now: Now) -> None:
         """Everything that an actor was told since the start and must know to go on."""

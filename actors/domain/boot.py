@@ -95,6 +95,8 @@ class Account:
     tradable: tuple[Symbol, ...]
     limits: dict[Symbol, tuple[Won, Won]]
     holdings: tuple[tuple[Symbol, Shares, Shares], ...]
+    holdings_asked: Nanos
+    """When the list of holdings was asked for, its last time."""
     cash_won: Won
     open_rows: tuple[OrderRow, ...]
     fill_rows: tuple[OrderRow, ...]
@@ -378,6 +380,7 @@ class Boot:
                     if row.symbol in self._known and row.upper_limit > 0:
                         account.limits[row.symbol] = (row.lower_limit, row.upper_limit)
             case Question.HOLDINGS:
+                account.holdings_asked = done.asked
                 account.holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
             case Question.CASH:
                 account.cash_won = decode.cash(done.single).orderable_full_won
@@ -397,6 +400,7 @@ def _nothing_known() -> Account:
         tradable=(),
         limits={},
         holdings=(),
+        holdings_asked=Nanos(0),
         cash_won=Won(0),
         open_rows=(),
         fill_rows=(),

@@ -56,6 +56,7 @@ class Recovery:
 
     def restore_slot(self, slot: int, now: Now) -> None:
         """To the slot's new manager: the pair that lives there, or that none does."""
+        self._end_earlier_pairs(slot, now)
         pair_id = self._routes.pair_in(slot)
         if pair_id is not None:
             self._commands.withdraw_entry(pair_id, now)
@@ -64,6 +65,19 @@ class Recovery:
                 self._restore(plan, now)
                 return
         self._out.send(Role.PAIR_MANAGER, NothingToRestore(slot), slot)
+
+    def _end_earlier_pairs(self, slot: int, now: Now) -> None:
+        """Pairs that were over when the slot was given to the next one, but whose last word died with their manager.
+        Each is given back in its turn, and ends at once."""
+        for pair_id in self._memory.live_pairs():
+            plan = self._memory.plan(pair_id)
+            assert plan is not None
+            began_in = plan.slot if plan.slot < self._slots else 0
+            if began_in != slot or self._routes.slot_of(pair_id) is not None or not self._memory.is_settled(pair_id):
+                continue
+            plan = self._plan_in(pair_id, slot)
+            if plan is not None:
+                self._restore(plan, now)
 
     def restore_all(self, now: Now) -> None:
         """After our own restart: every slot is told. What lives without a manager is for the Router to place."""

@@ -195,6 +195,7 @@ def test_the_end_of_the_boot_tells_everyone() -> None:
                 limits=((SAMSUNG, Won(49_000), Won(91_000)), (HYNIX, Won(49_000), Won(91_000))),
                 tradable=(SAMSUNG, HYNIX),
                 conflicted=(),
+                at=Nanos(stage.mono),
             ),
         ),
         Send(Role.MARKET_DATA, LimitsKnown(((0, Won(49_000), Won(91_000)),)), 0),
@@ -547,7 +548,7 @@ def test_a_new_router_gets_its_books_and_a_fresh_snapshot_from_the_broker() -> N
     stage = Stage.up().hears(ResendState("router", 0)).goes_up(holdings=((SAMSUNG, 4, 3),))
     books, snapshot = stage.take_to(Role.ROUTER)
     assert books == AdmissionRestored((), (), (), Won(0), Won(0))
-    assert snapshot.holdings == ((SAMSUNG, 4, 3),)
+    assert snapshot.holdings == ((SAMSUNG, 4, 3), (HYNIX, 0, 0))
 
 
 def test_an_actor_started_again_during_the_boot_is_told_at_its_end() -> None:

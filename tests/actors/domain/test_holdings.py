@@ -2,10 +2,11 @@
 
 from actors.domain.holdings import Holdings
 from actors.domain.order import OrderState, OrderTrigger, TrackedOrder
-from kiwoom.market import Shares, Side
+from kiwoom.market import Nanos, Shares, Side
 from tests.support.gateway_stage import HYNIX, SAMSUNG, entry
 
 T = OrderTrigger
+BEFORE, ASKED, AFTER, LATER = (Nanos(at) for at in (10, 20, 30, 40))
 
 
 def sell(name: str, qty: int, state: OrderState = OrderState.SENT) -> TrackedOrder:
@@ -22,7 +23,7 @@ def buy(name: str, qty: int) -> TrackedOrder:
 
 def holding(held: int, sellable: int, *live: TrackedOrder) -> Holdings:
     holdings = Holdings()
-    holdings.reported(SAMSUNG, Shares(held), Shares(sellable), live)
+    holdings.reported(SAMSUNG, Shares(held), Shares(sellable), live, BEFORE)
     return holdings
 
 
@@ -65,7 +66,7 @@ def test_the_end_of_a_contained_sell_frees_what_it_did_not_sell() -> None:
     working = sell("S1", 3, OrderState.WORKING)
     holdings = holding(10, 7, working)
     working.cum_qty = Shares(1)
-    holdings.filled(working, Shares(1))
+    holdings.filled(working, Shares(1), AFTER)
     working.machine.fire(T.CANCEL)
     holdings.ended(working, Shares(2))
     assert holdings.free(SAMSUNG, ()) == 9
@@ -75,30 +76,30 @@ def test_a_sale_reduces_what_is_free_before_the_broker_says_so() -> None:
     new = sell("S1", 3)
     holdings = holding(10, 10)
     new.cum_qty = Shares(3)
-    holdings.filled(new, Shares(3))
+    holdings.filled(new, Shares(3), AFTER)
     new.machine.state = OrderState.FILLED
     assert holdings.free(SAMSUNG, ()) == 7
 
 
 def test_a_purchase_is_free_to_sell_at_once() -> None:
     holdings = holding(0, 0)
-    holdings.filled(buy("B1", 2), Shares(2))
+    holdings.filled(buy("B1", 2), Shares(2), AFTER)
     assert holdings.free(SAMSUNG, ()) == 2
 
 
 def test_a_balance_that_overtakes_its_fill_counts_the_purchase_once() -> None:
     holdings = holding(5, 5)
-    holdings.reported(SAMSUNG, Shares(7), Shares(7), ())
-    holdings.filled(buy("B1", 2), Shares(2))
+    holdings.reported(SAMSUNG, Shares(7), Shares(7), (), LATER)
+    holdings.filled(buy("B1", 2), Shares(2), AFTER)
     assert holdings.free(SAMSUNG, ()) == 7
 
 
 def test_a_fill_and_then_its_balance_count_the_purchase_once() -> None:
     holdings = holding(5, 5)
-    holdings.filled(buy("B1", 2), Shares(2))
-    holdings.reported(SAMSUNG, Shares(7), Shares(7), ())
+    holdings.filled(buy("B1", 2), Shares(2), AFTER)
+    holdings.reported(SAMSUNG, Shares(7), Shares(7), (), LATER)
     assert holdings.free(SAMSUNG, ()) == 7
-    holdings.filled(buy("B2", 1), Shares(1))
+    holdings.filled(buy("B2", 1), Shares(1), AFTER)
     assert holdings.free(SAMSUNG, ()) == 8
 
 
@@ -106,12 +107,59 @@ def test_a_contained_sell_that_fills_and_its_balance_count_once() -> None:
     working = sell("S1", 2, OrderState.WORKING)
     holdings = holding(5, 3, working)
     working.cum_qty = Shares(2)
-    holdings.filled(working, Shares(2))
+    holdings.filled(working, Shares(2), AFTER)
     working.machine.state = OrderState.FILLED
     assert holdings.free(SAMSUNG, ()) == 3
-    holdings.reported(SAMSUNG, Shares(3), Shares(3), ())
+    holdings.reported(SAMSUNG, Shares(3), Shares(3), (), LATER)
     assert holdings.free(SAMSUNG, ()) == 3
 
 
 def test_what_is_free_is_never_negative() -> None:
     assert holding(1, 1).free(SAMSUNG, (sell("S1", 5),)) == 0
+
+
+# --- the account's list -----------------------------------------------------------------------------------------------
+
+
+def listed(holdings: Holdings, held: int, sellable: int, *live: TrackedOrder) -> Holdings:
+    holdings.listed(SAMSUNG, Shares(held), Shares(sellable), live, ASKED)
+    return holdings
+
+
+def test_a_list_that_nothing_came_after_is_believed() -> None:
+    assert listed(holding(5, 5), 7, 6).free(SAMSUNG, ()) == 6
+
+
+def test_a_report_since_the_list_was_asked_for_stands() -> None:
+    """The list still had the shares of a pair that has sold them meanwhile, and an entry sold them a second time."""
+    holdings = holding(3, 3)
+    holdings.filled(sell("S1", 3), Shares(3), AFTER)
+    holdings.reported(SAMSUNG, Shares(0), Shares(0), (), LATER)
+    assert listed(holdings, 3, 3).free(SAMSUNG, ()) == 0
+    assert holdings.positions() == ((SAMSUNG, 0, 0),)
+
+
+def test_a_sale_since_the_list_was_asked_for_is_taken_off_it_until_a_report() -> None:
+    holdings = holding(5, 5)
+    holdings.filled(sell("S1", 2), Shares(2), AFTER)
+    assert listed(holdings, 5, 5).free(SAMSUNG, ()) == 3
+    holdings.reported(SAMSUNG, Shares(3), Shares(3), (), LATER)
+    assert holdings.free(SAMSUNG, ()) == 3
+
+
+def test_a_sale_that_nothing_was_known_before_is_taken_off_the_list() -> None:
+    holdings = Holdings()
+    holdings.filled(sell("S1", 2), Shares(2), AFTER)
+    assert listed(holdings, 5, 5).free(SAMSUNG, ()) == 3
+
+
+def test_a_sale_before_the_list_was_asked_for_is_in_it() -> None:
+    holdings = holding(5, 5)
+    holdings.filled(sell("S1", 2), Shares(2), BEFORE)
+    assert listed(holdings, 3, 3).free(SAMSUNG, ()) == 3
+
+
+def test_a_sell_called_since_the_list_was_asked_for_is_not_contained_in_it() -> None:
+    working = sell("S1", 3, OrderState.WORKING)
+    working.attempted = AFTER
+    assert listed(holding(10, 10), 10, 10, working).free(SAMSUNG, (working,)) == 7
