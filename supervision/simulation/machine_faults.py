@@ -22,6 +22,8 @@ class MachineFaults:
     actor_hung: int = 0
     """Any actor stops for up to `hang_ms_max`: shorter than its patience it goes on, longer it is killed."""
     hang_ms_max: int = 4_000
+    actors_hunted: int = 0
+    """So many actors of the day are killed again each time that a successor is up: beyond every limit."""
     machine_killed: int = 0
     """All actors and the Supervisor die at once; the machine is started again from its journal."""
     machine_down_ms_max: int = 3_000
@@ -47,6 +49,7 @@ MACHINE_FAULT_SETS: dict[str, MachineFaults] = {
         actor_killed=200, actor_killed_midway=300, actor_raised=120, actor_hung=60, message_delayed_permyriad=5
     ),
     "machine": MachineFaults(machine_killed=240, journal_torn_permille=400, machine_rebooted_permille=300),
+    "relentless": MachineFaults(actors_hunted=1),
     "messages": MachineFaults(message_delayed_permyriad=60),
     "clock": MachineFaults(host_clock_stepped=480),
 }
@@ -65,11 +68,17 @@ ALL_MACHINE_FAULTS = MachineFaults(
 )
 
 
+HUNT_MS = (20, 2_000)
+"""How long a hunted actor is up before it is killed again. It begins in the first half of a storm: four deaths in the
+other half are more than may be restarted."""
+
+
 class Blow(Enum):
     KILL = "kill"
     KILL_MIDWAY = "kill midway"
     RAISE = "raise"
     HANG = "hang"
+    HUNT = "hunt"
     KILL_MACHINE = "kill machine"
     STEP_CLOCK = "step clock"
 
@@ -82,7 +91,7 @@ class PlannedBlow:
     pick: int
     """Decides which actor it strikes, of those that live then."""
     size: int
-    """KILL_MIDWAY: effects before the end. HANG, KILL_MACHINE: ns. STEP_CLOCK: signed ns."""
+    """KILL_MIDWAY: effects before the end. HANG, KILL_MACHINE: ns. STEP_CLOCK: signed ns. HUNT: ns that a successor has."""
     torn: bool = False
     rebooted: bool = False
 
@@ -101,6 +110,9 @@ def _blows(faults: MachineFaults, storm_ns: int, random: Random) -> Iterator[Pla
         (Blow.KILL_MACHINE, faults.machine_killed),
         (Blow.STEP_CLOCK, faults.host_clock_stepped),
     )
+    for _ in range(faults.actors_hunted):
+        at_ns, size = random.randrange(storm_ns // 8, storm_ns // 2), random.randint(*HUNT_MS) * MS
+        yield PlannedBlow(at_ns=at_ns, blow=Blow.HUNT, pick=random.randrange(1 << 30), size=size)
     for blow, rate in rates:
         for _ in range(_count(rate * storm_ns, 3_600 * SECOND, random)):
             is_death = blow is Blow.KILL_MACHINE

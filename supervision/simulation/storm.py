@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from actors.effects import Role
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
     ActorDied,
@@ -20,8 +21,8 @@ from supervision.simulation.world import World
 
 Tell = Callable[[MachineEvent], None]
 
-UPTIME_BEFORE_BLOW_NS = 200 * MS
-"""A machine just started is left alone for so long, or it would never come up."""
+LOOK_NS = 50 * MS
+"""How often a hunter looks for a successor."""
 
 
 @dataclass(slots=True)
@@ -75,6 +76,8 @@ class Storm:
                         stage.trip(cell, blow.size)
                     case Blow.RAISE:
                         stage.raise_in(cell)
+                    case Blow.HUNT:
+                        self._hunt(cell.actor.role, cell.actor.index, blow.size)
                     case Blow.HANG:
                         stage.hang(cell)
                         self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
@@ -85,6 +88,18 @@ class Storm:
         if cell.alive and cell.hung:
             self._tell(ActorStarted(cell.actor.role.value, cell.actor.index))
             self._world.stage.go_on(cell)
+
+    def _hunt(self, role: Role, index: int, respite: int) -> None:
+        """Kill whoever plays this part now, and his successor when he has been up for `respite`."""
+        if self._over:
+            return
+        cell = self._world.cell(role, index)
+        if cell is not None and cell.actor.core is not None:
+            self._world.stage.kill(cell)
+            self.losses.blows["hunted down"] += 1
+            self._world.time.at(self._world.time.now + respite, self._hunt, role, index, respite)
+        else:
+            self._world.time.at(self._world.time.now + LOOK_NS, self._hunt, role, index, respite)
 
     def _victim(self, pick: int) -> Cell | None:
         """An actor of the cast that carries its core."""

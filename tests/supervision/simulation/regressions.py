@@ -10,4 +10,10 @@ class Regression:
     taught: str
 
 
-REGRESSIONS: tuple[Regression, ...] = ()
+REGRESSIONS: tuple[Regression, ...] = (
+    Regression(34, "actors", "a list of holdings, older than the sale that followed it, let the shares be sold again"),
+    Regression(59, "actors", "the same, for a Router started again while a pair was closing"),
+    Regression(25, "machine", "a flat pair whose last word was lost had no slot any more, and was never ended"),
+    Regression(71, "machine", "a pair whose entry was refused was forgotten with the word that it was over"),
+    Regression(22, "machine", "a shard that had no quotes yet said that nothing could be traded, and a hedge waited"),
+)
