@@ -7,8 +7,8 @@ a sell is accepted is only moderately certain (KIWOOM.md 4.2):
 - held, moved by our fills, less what all our live sells may still sell;
 - sellable as reported, moved by our fills, less what the live sells not yet contained in it may still sell.
 
-The account's list says what was true at some time after it was asked for, page by page: a word of the broker's own on
-the symbol that came since stands, and of our sales since then none is believed to be in the list.
+An answer about the whole account was true at some time after the question, page by page: a report on a symbol that came
+since the question stands, and of our sales since then none is believed to be in the answer.
 
 Everything uncertain is counted against us: the next report, which follows each fill, sets it right.
 """
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from actors.domain.order import NO_TIME, OrderState, TrackedOrder
+from actors.domain.own_orders import OwnOrders
 from kiwoom.market import Nanos, Shares, Side, Symbol
 
 
@@ -28,6 +29,8 @@ class _Position:
     """Bought according to the last report, the fill itself not seen yet: not to be counted twice."""
     contained: set[str] = field(default_factory=set)
     """cl_ord_ids of live sells that `sellable` has been reduced by. Only asked for membership."""
+    blocked_by_others: int = 0
+    """Held and not sellable at the last report, beyond what the contained sells explain."""
     reported_at: Nanos = NO_TIME
     filled_at: Nanos = NO_TIME
     untold_sales: int = 0
@@ -40,48 +43,59 @@ class Holdings:
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
 
-    def symbols(self) -> tuple[Symbol, ...]:
-        return tuple(self._positions)
+    def reported(
+        self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], at: Nanos
+    ) -> None:
+        """The broker's word, stamped `at`. `live` are our open orders of the symbol."""
+        self._take(symbol, held, sellable, live, was_asked=False)
+        self._positions[symbol].reported_at = at
 
-    def positions(self) -> tuple[tuple[Symbol, Shares, Shares], ...]:
-        """(symbol, held, sellable) as far as it is known now; never negative."""
-        return tuple(
-            (symbol, Shares(max(0, each.held)), Shares(max(0, each.sellable)))
-            for symbol, each in self._positions.items()
-        )
-
-    def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], at: Nanos) -> None:
-        """The broker's word after a fill. `live` are our open orders of the symbol."""
+    def _take(
+        self, symbol: Symbol, held: int, sellable: int, live: Iterable[TrackedOrder], *, was_asked: bool
+    ) -> None:
+        """`was_asked`: it does not follow a fill, and so explains nothing that was not explained before."""
         live = tuple(live)
         before = self._positions.get(symbol)
         if before is not None:
-            gained = held - before.held
+            gained = held - before.held + (before.unexplained_qty if was_asked else 0)
         else:
-            gained = _gained_before(held, live)
-        self._positions[symbol] = _Position(held, sellable, max(0, gained), _working_sells(live), reported_at=at)
+            # The first word after a restart may contain purchases of orders that we still follow.
+            gained = held if any(order.side is Side.BUY for order in live) else 0
+        contained = self._contained(before, held - sellable, [order for order in live if order.side is Side.SELL])
+        ours = sum(order.leaves_qty for order in live if order.cl_ord_id in contained)
+        by_others = max(0, held - sellable - ours)
+        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained, by_others)
 
-    def listed(
-        self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], asked: Nanos
-    ) -> None:
-        """The account's list, asked for at `asked`. It follows no fill, and so explains nothing that was not explained
-        before."""
-        live = tuple(live)
-        before = self._positions.get(symbol)
-        if before is None:
-            self._positions[symbol] = _Position(held, sellable, _gained_before(held, live), _working_sells(live, asked))
-            return
-        if before.reported_at > asked:
-            return
-        sold = before.untold_sales if before.filled_at > asked else 0
-        gained = held - sold - before.held + before.unexplained_qty
-        self._positions[symbol] = _Position(
-            held - sold,
-            sellable - sold,
-            max(0, gained),
-            _working_sells(live, asked),
-            before.reported_at,
-            before.filled_at,
-            before.untold_sales,
+    def _contained(self, before: _Position | None, blocked: int, sells: list[TrackedOrder]) -> set[str]:
+        """The sells that a report of so many blocked shares counts: those accepted, and those with a number if all of
+        them and the orders that are not ours, as known before, are blocked. Their acceptance may never be reported."""
+        accepted = [order for order in sells if order.state is OrderState.WORKING]
+        numbered = [order for order in sells if order.state in (OrderState.WORKING, OrderState.NUMBERED)]
+        others = 0 if before is None else before.blocked_by_others
+        explains = blocked >= others + sum(order.leaves_qty for order in numbered)
+        return {order.cl_ord_id for order in (numbered if explains else accepted)}
+
+    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders, asked: Nanos) -> None:
+        """The whole account, as it was asked for at `asked`: what it does not list it no longer holds. To be told as soon as the
+        answer comes: a sale that rested then may be over a moment later."""
+        known = {symbol: (held, sellable) for symbol, held, sellable in account}
+        for symbol in (*known, *(each for each in self._positions if each not in known)):
+            held, sellable = known.get(symbol, (Shares(0), Shares(0)))
+            before = self._positions.get(symbol, _Position())
+            if before.reported_at > asked:
+                continue
+            sold = before.untold_sales if before.filled_at > asked else 0
+            self._take(symbol, held - sold, sellable - sold, orders.open_orders(symbol), was_asked=True)
+            after = self._positions[symbol]
+            after.reported_at, after.filled_at = before.reported_at, before.filled_at
+            after.untold_sales = before.untold_sales
+
+    def as_account(self) -> tuple[tuple[Symbol, Shares, Shares], ...]:
+        """(symbol, held, sellable), our fills and ended sales since the last word counted in."""
+        return tuple(
+            (symbol, Shares(max(0, each.held)), Shares(max(0, each.sellable)))
+            for symbol, each in self._positions.items()
+            if each.held > 0
         )
 
     def filled(self, order: TrackedOrder, qty: Shares, at: Nanos) -> None:
@@ -114,17 +128,3 @@ class Holdings:
         all_leaves = sum(order.leaves_qty for order in sells)
         new_leaves = sum(order.leaves_qty for order in sells if order.cl_ord_id not in position.contained)
         return Shares(max(0, min(position.held - all_leaves, position.sellable - new_leaves)))
-
-
-def _gained_before(held: Shares, live: Iterable[TrackedOrder]) -> int:
-    """The first word after a restart may contain purchases of orders that we still follow."""
-    return held if any(order.side is Side.BUY for order in live) else 0
-
-
-def _working_sells(live: Iterable[TrackedOrder], asked: Nanos | None = None) -> set[str]:
-    """Those that a word of now contains, or one asked for at `asked`."""
-    return {
-        order.cl_ord_id
-        for order in live
-        if order.side is Side.SELL and order.state is OrderState.WORKING and (asked is None or order.attempted < asked)
-    }

@@ -55,8 +55,10 @@ class Recovery:
     # --- to the managers ----------------------------------------------------------------------------------------------
 
     def restore_slot(self, slot: int, now: Now) -> None:
-        """To the slot's new manager: the pair that lives there, or that none does."""
-        self._end_earlier_pairs(slot, now)
+        """To the slot's new manager: the pair that lives there, or that none does. Before it those that its predecessor
+        brought to their end without that being journalled: they end again, at once."""
+        for ended in self._ended_unheard(slot):
+            self._restore(ended, now)
         pair_id = self._routes.pair_in(slot)
         if pair_id is not None:
             self._commands.withdraw_entry(pair_id, now)
@@ -65,19 +67,6 @@ class Recovery:
                 self._restore(plan, now)
                 return
         self._out.send(Role.PAIR_MANAGER, NothingToRestore(slot), slot)
-
-    def _end_earlier_pairs(self, slot: int, now: Now) -> None:
-        """Pairs that were over when the slot was given to the next one, but whose last word died with their manager.
-        Each is given back in its turn, and ends at once."""
-        for pair_id in self._memory.live_pairs():
-            plan = self._memory.plan(pair_id)
-            assert plan is not None
-            began_in = plan.slot if plan.slot < self._slots else 0
-            if began_in != slot or self._routes.slot_of(pair_id) is not None or not self._memory.is_settled(pair_id):
-                continue
-            plan = self._plan_in(pair_id, slot)
-            if plan is not None:
-                self._restore(plan, now)
 
     def restore_all(self, now: Now) -> None:
         """After our own restart: every slot is told. What lives without a manager is for the Router to place."""
@@ -120,6 +109,18 @@ class Recovery:
             flatten=memory.flatten(pair_id),
         )
         self._out.send(Role.PAIR_MANAGER, pair, plan.slot)
+
+    def _ended_unheard(self, slot: int) -> list[PairPlan]:
+        """Pairs that were last in `slot`, which has another now, and are flat with all orders over, yet without an
+        end. Of a slot that is no more the first one takes them."""
+        found: list[PairPlan] = []
+        for pair_id in self._memory.live_pairs():
+            if self._memory.is_settled(pair_id) and self._routes.slot_of(pair_id) is None:
+                last = self._orders.of_pair(pair_id)[-1].command.slot
+                plan = self._plan_in(pair_id, slot)
+                if plan is not None and slot == (last if last < self._slots else 0):
+                    found.append(plan)
+        return found
 
     def _plan_in(self, pair_id: str, slot: int) -> PairPlan | None:
         """The pair's plan as it goes on in `slot`, with the numbers that its symbol has in this run."""

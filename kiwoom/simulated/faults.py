@@ -17,6 +17,9 @@ RATE_BASE: Final = 10_000
 
 PER_HOUR_MAX: Final = 3_600
 
+ANYTHING: Final = "*"
+"""The subject of an aim at whatever comes next."""
+
 STRIKES_KEPT_MAX: Final = 10_000
 """So many of the latest strikes are remembered until they are taken."""
 
@@ -85,6 +88,8 @@ class Faults:
     report_reordered_ms_max: int = 0
     report_lost: int = 0
     """An order report never comes. The order's state is in the queries only."""
+    ioc_rests: int = 0
+    """The venue takes an IOC for an order that rests: its remainder stays in the book until it is cancelled."""
     ioc_end_other: int = 0
     """An IOC remainder ends in one of the two other ways than `ioc_end` has it (drawn); KIWOOM.md 4.2."""
     clear_says_filled: int = 0
@@ -98,6 +103,20 @@ class Faults:
     it says so and stops; the shares that it then holds too few or too many are named."""
     fill_split: int = 0
     """One fill is made in several executions (drawn: 2 to 4, any sizes), each with its own number and report."""
+
+    # --- ends that are none ---
+    order_shelved: int = 0
+    """The server takes an IOC and lays it aside for `order_shelved_ms`: no number and no report meanwhile, and it is
+    in no list. Then it goes on to the exchange as if nothing had been."""
+    order_shelved_ms: int = 2_500
+    order_shelved_ms_max: int = 0
+    reject_untrue: int = 0
+    """An IOC is reported as refused by the exchange (거부), and trades there all the same."""
+    cancel_untrue: int = 0
+    """A cancel is confirmed (확인) for all that rests, and within `cancel_untrue_ms` it turns out that the order was
+    filled instead."""
+    cancel_untrue_ms: int = 5
+    cancel_untrue_ms_max: int = 0
 
     # --- rejections ---
     reject_tr: int = 0
@@ -139,6 +158,11 @@ class Faults:
     """opt10075 and opt10076 leave out the orders that came within the last `list_lag_ms`."""
     list_lag_ms: int = 600
     list_lag_ms_max: int = 0
+
+    list_stale: int = 0
+    """opt10075 still shows an order that ended unfilled within the last `list_stale_ms` as it stood before."""
+    list_stale_ms: int = 300
+    list_stale_ms_max: int = 0
 
     # --- the market around our orders ---
     touch_gone: int = 0
@@ -287,6 +311,13 @@ class FaultDice:
         self._random = random
         self._is_calm = False
         self._strikes: deque[Strike] = deque(maxlen=STRIKES_KEPT_MAX)
+        # Emptied by what it names; a few entries while a script runs.
+        self._aims: Counter[tuple[str, str]] = Counter()
+
+    def aim(self, fault: str, subject: str, times: int) -> None:
+        """The next `times` that this fault may strike this subject (or, `ANYTHING`, any) it does, whatever its rate."""
+        assert times >= 1 and hasattr(self.faults, fault), fault
+        self._aims[fault, subject] += times
 
     def calm(self) -> None:
         """From now on nothing goes wrong."""
@@ -304,22 +335,22 @@ class FaultDice:
 
     def strikes(self, fault: str, subject: str, wall: int, size_ns: int = 0) -> bool:
         """Does this fault happen now? If so it is noted."""
-        struck = self._draw(fault)
+        struck = self._draw(fault, subject)
         if struck:
             self.note(fault, subject, wall, size_ns)
         return struck
 
     def delay(self, fault: str, subject: str, wall: int) -> int:
         """0, or if this fault happens now, its time in nanoseconds (at least 1): see `Faults`."""
-        if not self._draw(fault):
+        if not self._draw(fault, subject):
             return 0
         size_ns = self.size(fault)
         self.note(fault, subject, wall, size_ns)
         return size_ns
 
-    def happens(self, fault: str) -> bool:
+    def happens(self, fault: str, subject: str) -> bool:
         """`strikes` for a fault of which it is known only later whether it finds a victim: `note` it then."""
-        return self._draw(fault)
+        return self._draw(fault, subject)
 
     def size(self, name: str) -> int:
         """A time from `name`_ms to `name`_ms_max in nanoseconds, at least 1."""
@@ -350,6 +381,15 @@ class FaultDice:
         """The same, among several ways."""
         return choices[self._random.randrange(len(choices))]
 
-    def _draw(self, fault: str) -> bool:
+    def _draw(self, fault: str, subject: str) -> bool:
+        if self._aims and self._hits_aim(fault, subject):
+            return not self._is_calm
         rate: int = getattr(self.faults, fault)
         return rate > 0 and not self._is_calm and self._random.randrange(RATE_BASE) < rate
+
+    def _hits_aim(self, fault: str, subject: str) -> bool:
+        for aim in ((fault, subject), (fault, ANYTHING)):
+            if self._aims[aim] > 0:
+                self._aims[aim] -= 1
+                return True
+        return False

@@ -273,6 +273,9 @@ class World(BrokerSide):
             if (pair := actor.core.pair) is not None
         )
 
+    def counted_pairs(self) -> tuple[str, ...]:
+        return tuple(pair_id for actor in self.actors(Role.ROUTER) for pair_id in actor.core.running_pairs)
+
     def _actor_started(self, cell: Cell) -> None:
         actor = cell.actor
         if isinstance(actor, Shell) and actor.core is not None:
@@ -340,6 +343,11 @@ class World(BrokerSide):
             if is_open is not was_open:
                 self._open[venue] = is_open
                 self._on_event(VenueOpened(venue) if is_open else VenueClosed(venue))
+
+    def disturb(self, disturbance: Callable[[SimulatedBroker, int], None]) -> None:
+        """Something happens at the broker or its market that nobody here asked for: now, `disturbance(broker, wall)`."""
+        disturbance(self.broker, self.true_wall(self.time.now))
+        self._after_broker()
 
     def calm(self) -> None:
         """The broker makes no mistakes any more."""

@@ -2,6 +2,7 @@
 
 from actors.domain.holdings import Holdings
 from actors.domain.order import OrderState, OrderTrigger, TrackedOrder
+from actors.domain.own_orders import OwnOrders
 from kiwoom.market import Nanos, Shares, Side
 from tests.support.gateway_stage import HYNIX, SAMSUNG, entry
 
@@ -118,28 +119,46 @@ def test_what_is_free_is_never_negative() -> None:
     assert holding(1, 1).free(SAMSUNG, (sell("S1", 5),)) == 0
 
 
-# --- the account's list -----------------------------------------------------------------------------------------------
+def test_a_numbered_sell_that_the_report_must_count_is_free_again_when_it_ends() -> None:
+    """Its acceptance was never reported, and no report follows its end."""
+    post = sell("S1", 7, OrderState.NUMBERED)
+    holdings = holding(7, 7)
+    holdings.reported(SAMSUNG, Shares(7), Shares(0), (post,), LATER)
+    holdings.ended(post, Shares(7))
+    assert holdings.free(SAMSUNG, ()) == 7
 
 
-def listed(holdings: Holdings, held: int, sellable: int, *live: TrackedOrder) -> Holdings:
-    holdings.listed(SAMSUNG, Shares(held), Shares(sellable), live, ASKED)
+def test_what_others_blocked_before_is_not_taken_for_a_numbered_sell() -> None:
+    post = sell("S1", 3, OrderState.NUMBERED)
+    holdings = holding(10, 6)
+    holdings.reported(SAMSUNG, Shares(10), Shares(6), (post,), LATER)
+    assert holdings.free(SAMSUNG, (post,)) == 3
+    holdings.ended(post, Shares(3))
+    assert holdings.free(SAMSUNG, ()) == 6
+
+
+# --- the answer about the whole account -------------------------------------------------------------------------------
+
+
+def listed(holdings: Holdings, held: int, sellable: int) -> Holdings:
+    holdings.listed(((SAMSUNG, Shares(held), Shares(sellable)),), OwnOrders(), ASKED)
     return holdings
 
 
-def test_a_list_that_nothing_came_after_is_believed() -> None:
+def test_an_answer_that_nothing_has_overtaken_is_believed() -> None:
     assert listed(holding(5, 5), 7, 6).free(SAMSUNG, ()) == 6
 
 
-def test_a_report_since_the_list_was_asked_for_stands() -> None:
-    """The list still had the shares of a pair that has sold them meanwhile, and an entry sold them a second time."""
+def test_a_report_since_the_question_stands_against_the_answer() -> None:
+    """The answer still had the shares of a pair that has sold them meanwhile, and an entry sold them a second time."""
     holdings = holding(3, 3)
     holdings.filled(sell("S1", 3), Shares(3), AFTER)
     holdings.reported(SAMSUNG, Shares(0), Shares(0), (), LATER)
     assert listed(holdings, 3, 3).free(SAMSUNG, ()) == 0
-    assert holdings.positions() == ((SAMSUNG, 0, 0),)
+    assert listed(holdings, 3, 3).as_account() == ()
 
 
-def test_a_sale_since_the_list_was_asked_for_is_taken_off_it_until_a_report() -> None:
+def test_a_sale_since_the_question_is_taken_off_the_answer_until_a_report() -> None:
     holdings = holding(5, 5)
     holdings.filled(sell("S1", 2), Shares(2), AFTER)
     assert listed(holdings, 5, 5).free(SAMSUNG, ()) == 3
@@ -147,19 +166,13 @@ def test_a_sale_since_the_list_was_asked_for_is_taken_off_it_until_a_report() ->
     assert holdings.free(SAMSUNG, ()) == 3
 
 
-def test_a_sale_that_nothing_was_known_before_is_taken_off_the_list() -> None:
+def test_a_sale_before_which_nothing_was_known_is_taken_off_the_answer() -> None:
     holdings = Holdings()
     holdings.filled(sell("S1", 2), Shares(2), AFTER)
     assert listed(holdings, 5, 5).free(SAMSUNG, ()) == 3
 
 
-def test_a_sale_before_the_list_was_asked_for_is_in_it() -> None:
+def test_a_sale_before_the_question_is_in_the_answer() -> None:
     holdings = holding(5, 5)
     holdings.filled(sell("S1", 2), Shares(2), BEFORE)
     assert listed(holdings, 3, 3).free(SAMSUNG, ()) == 3
-
-
-def test_a_sell_called_since_the_list_was_asked_for_is_not_contained_in_it() -> None:
-    working = sell("S1", 3, OrderState.WORKING)
-    working.attempted = AFTER
-    assert listed(holding(10, 10), 10, 10, working).free(SAMSUNG, (working,)) == 7
