@@ -321,7 +321,7 @@ class OrderDesk:
             self._report_phantom(order, wall)
 
     def _meet_book(self, order: BrokerOrder, wall: int) -> None:
-        rests = order.hoga in RESTING_KIND and self._dice.happens("ioc_rests")
+        rests = order.hoga in RESTING_KIND and self._dice.happens("ioc_rests", order.order_no)
         hoga = RESTING_KIND[order.hoga] if rests else order.hoga
         self._observe_all(
             self._market.submit(
@@ -385,7 +385,7 @@ class OrderDesk:
         original = cancel.original
         if not original.by_hand:
             self._mischief.before_cancel(original, wall)
-            if self._dice.happens("cancel_untrue") and self._market.can_be_hit(original.venue, original.order_no):
+            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(original.venue, original.order_no):
                 self._confirm_untruly(cancel, wall)
                 return
         self._cancel_in_hand = cancel

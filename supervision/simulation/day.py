@@ -259,7 +259,7 @@ class Failures(Checker):
 
     def collapsed(self, traces: Sequence[str], at: int) -> None:
         for trace in traces:
-            self.breach(at, "the Supervisor: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
+            self.breach(at, "the stage: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
 
 
 def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSettings:

@@ -3,6 +3,7 @@
 The broker and the disk outlive the machine, which may be started several times; all of it is decided by the seed.
 """
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -316,7 +317,12 @@ class World(BrokerSide):
             self.broker.disconnected()
 
     def call(self, frame: CallFrame, at: int) -> ReplyFrame:
-        reply = self.broker.call(frame, at, self.true_wall(at))
+        try:
+            reply = self.broker.call(frame, at, self.true_wall(at))
+        except Exception:
+            # The adapter above would take it for a mood of the control and go on.
+            self.stage.collapses.append(traceback.format_exc())
+            raise
         self._after_broker()
         return reply
 

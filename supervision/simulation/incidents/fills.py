@@ -3,7 +3,7 @@
 from typing import ClassVar, Final
 
 from actors.messages.journal import ABSORBED, EventType, Row
-from actors.messages.session import OperatorCommand
+from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import OrderFacts
@@ -239,7 +239,7 @@ class OutageBurst(Incident):
 
     def _cut(self) -> None:
         self.world.disturb(lambda broker, wall: broker.cut_line(wall, self.DOWN_NS))
-        self.world.operate(OperatorCommand.STOP)
+        self.world.operate(OperatorCommand(Command.STOP))
         self.soon(self._hit_all, 300 * MS)
         if self.seed % 2:
             self.aim("query_failed", "*", 3)

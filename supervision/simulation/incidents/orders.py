@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from actors.messages.journal import EventType, Row
 from actors.messages.pairs import PairState
-from actors.messages.session import OperatorCommand
+from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, OrderFacts, is_ours
@@ -385,7 +385,7 @@ class FastSenders(Incident):
             self.happened |= self.pressed and len(senders) > 2
         elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 4:
             self.pressed = True
-            self.soon(lambda: self.world.operate(OperatorCommand.FLATTEN), 1_100 * MS)
+            self.soon(lambda: self.world.operate(OperatorCommand(Command.FLATTEN)), 1_100 * MS)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind in CALLS and is_ours(row.rq_name):
