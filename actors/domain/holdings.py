@@ -43,16 +43,12 @@ class Holdings:
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
 
-    def reported(
-        self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], at: Nanos
-    ) -> None:
+    def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], at: Nanos) -> None:
         """The broker's word, stamped `at`. `live` are our open orders of the symbol."""
         self._take(symbol, held, sellable, live, was_asked=False)
         self._positions[symbol].reported_at = at
 
-    def _take(
-        self, symbol: Symbol, held: int, sellable: int, live: Iterable[TrackedOrder], *, was_asked: bool
-    ) -> None:
+    def _take(self, symbol: Symbol, held: int, sellable: int, live: Iterable[TrackedOrder], *, was_asked: bool) -> None:
         """`was_asked`: it does not follow a fill, and so explains nothing that was not explained before."""
         live = tuple(live)
         before = self._positions.get(symbol)

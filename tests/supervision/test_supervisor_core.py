@@ -134,9 +134,9 @@ def test_a_first_start_is_nothing_to_tell_of() -> None:
 def test_one_that_is_dead_itself_is_not_told() -> None:
     core = whole_machine()
     for incarnation in range(1, 5):  # the last one is not started again
-        gone(core, ("pair_manager", 1), incarnation, 1)
+        gone(core, ("spread_engine", 0), incarnation, 1)
     told = succeeded(core, ("throttler", 0), 2)
-    assert ("pair_manager", 1) not in [order.key for order in told]
+    assert ("spread_engine", 0) not in [order.key for order in told]
 
 
 WISHES: list[tuple[tuple[Command, ...], list[Command], list[Command]]] = [

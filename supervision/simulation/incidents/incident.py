@@ -205,5 +205,3 @@ def _loaded_for(incident: Incident, loaded: LoadedConfig) -> LoadedConfig:
 def part_of(qty: int, seed: int) -> int:
     """All of it on even seeds, about half on odd ones."""
     return qty if seed % 2 == 0 else max(1, qty // 2)
-
-

@@ -141,7 +141,7 @@ def test_what_others_blocked_before_is_not_taken_for_a_numbered_sell() -> None:
 
 
 def listed(holdings: Holdings, held: int, sellable: int) -> Holdings:
-    holdings.listed(((SAMSUNG, Shares(held), Shares(sellable)),), OwnOrders(), ASKED)
+    holdings.listed(((SAMSUNG, Shares(held), Shares(sellable)),), OwnOrders(early_reports_max=10), ASKED)
     return holdings
 
 
