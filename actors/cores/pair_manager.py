@@ -573,7 +573,7 @@ class PairManagerCore:
             # It filled, it ended, or the cancel was wrong: the word on that is on its way. If not, ask.
             order.doubt(ask_at=self._later(pair.plan.cancel_ns << min(order.cancel_failures, CANCEL_PATIENCE_MAX)))
             order.cancel_failures += 1
-            if pair.state in _CANCELLING and order.command.leg == HEDGE_LEG:
+            if pair.state is S.CANCEL_POST_SENT and order.command.leg == HEDGE_LEG:
                 self.move(pair, T.CANCEL_TURNED_AWAY)
 
     def _cancel_stuck(self, pair: PairInHand, order: PairOrder) -> None:

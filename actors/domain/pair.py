@@ -129,7 +129,6 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.CANCEL_STUCK, T.HEDGE_ENDED): S.HEDGE_IOC_SENT,
     (S.CANCEL_STUCK, T.TAKE_ENDED): S.HEDGE_MARKET_SENT,
     (S.CANCEL_STUCK, T.ATTEMPTS_SPENT): S.UNHEDGED,
-    (S.CANCEL_STUCK, T.CANCEL_TURNED_AWAY): S.CANCEL_STUCK,  # the answer came after all, late; the query is out
     (S.CANCEL_STUCK, T.TIME_UP): S.UNHEDGED,
     # --- taking, on the better venue
     (S.HEDGE_IOC_SENT, T.FLAT): S.PAIRED_DONE,

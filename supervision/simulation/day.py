@@ -158,7 +158,8 @@ class SimulatedDay:
         storm.end()
         world.calm()
         self._on_event(FaultsOff())
-        self._operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
+        last = self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))
+        self._operate(OperatorCommand(Command.FLATTEN if self._outcomes["unhedged"] else last))
         self.run_to(start + plan.storm_ns + CALM_MIN_NS)
         while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
             self.run_to(world.time.now + SECOND // 2)
