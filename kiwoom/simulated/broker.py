@@ -24,7 +24,7 @@ from kiwoom.simulated.events import (
     ViEnded,
     ViStarted,
 )
-from kiwoom.simulated.faults import BrokerKnobs, Faults, Latency, Strike, settings_from
+from kiwoom.simulated.faults import ANYTHING, BrokerKnobs, Faults, Latency, Strike, settings_from
 from kiwoom.simulated.feed import Feed
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.line import Line
@@ -241,6 +241,10 @@ class SimulatedBroker:
     def take_strikes(self) -> list[Strike]:
         """The faults that happened since the last look, oldest first; at most the last `faults.STRIKES_KEPT_MAX`."""
         return self._line.dice.take()
+
+    def aim(self, fault: str, subject: str = ANYTHING, times: int = 1) -> None:
+        """The next `times` that `fault` may strike `subject` (an rq_name, an order number: see `Strike`) it does."""
+        self._line.dice.aim(fault, subject, times)
 
     def calm(self) -> tuple[str, ...]:
         """From now on (the time of the last call or `due`) nothing goes wrong, and every halt, VI, rush and line that

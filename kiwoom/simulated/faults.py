@@ -17,6 +17,9 @@ RATE_BASE: Final = 10_000
 
 PER_HOUR_MAX: Final = 3_600
 
+ANYTHING: Final = "*"
+"""The subject of an aim at whatever comes next."""
+
 STRIKES_KEPT_MAX: Final = 10_000
 """So many of the latest strikes are remembered until they are taken."""
 
@@ -308,6 +311,13 @@ class FaultDice:
         self._random = random
         self._is_calm = False
         self._strikes: deque[Strike] = deque(maxlen=STRIKES_KEPT_MAX)
+        # Emptied by what it names; a few entries while a script runs.
+        self._aims: Counter[tuple[str, str]] = Counter()
+
+    def aim(self, fault: str, subject: str, times: int) -> None:
+        """The next `times` that this fault may strike this subject (or, `ANYTHING`, any) it does, whatever its rate."""
+        assert times >= 1 and hasattr(self.faults, fault), fault
+        self._aims[fault, subject] += times
 
     def calm(self) -> None:
         """From now on nothing goes wrong."""
@@ -325,22 +335,22 @@ class FaultDice:
 
     def strikes(self, fault: str, subject: str, wall: int, size_ns: int = 0) -> bool:
         """Does this fault happen now? If so it is noted."""
-        struck = self._draw(fault)
+        struck = self._draw(fault, subject)
         if struck:
             self.note(fault, subject, wall, size_ns)
         return struck
 
     def delay(self, fault: str, subject: str, wall: int) -> int:
         """0, or if this fault happens now, its time in nanoseconds (at least 1): see `Faults`."""
-        if not self._draw(fault):
+        if not self._draw(fault, subject):
             return 0
         size_ns = self.size(fault)
         self.note(fault, subject, wall, size_ns)
         return size_ns
 
-    def happens(self, fault: str) -> bool:
+    def happens(self, fault: str, subject: str) -> bool:
         """`strikes` for a fault of which it is known only later whether it finds a victim: `note` it then."""
-        return self._draw(fault)
+        return self._draw(fault, subject)
 
     def size(self, name: str) -> int:
         """A time from `name`_ms to `name`_ms_max in nanoseconds, at least 1."""
@@ -371,6 +381,15 @@ class FaultDice:
         """The same, among several ways."""
         return choices[self._random.randrange(len(choices))]
 
-    def _draw(self, fault: str) -> bool:
+    def _draw(self, fault: str, subject: str) -> bool:
+        if self._aims and self._hits_aim(fault, subject):
+            return not self._is_calm
         rate: int = getattr(self.faults, fault)
         return rate > 0 and not self._is_calm and self._random.randrange(RATE_BASE) < rate
+
+    def _hits_aim(self, fault: str, subject: str) -> bool:
+        for aim in ((fault, subject), (fault, ANYTHING)):
+            if self._aims[aim] > 0:
+                self._aims[aim] -= 1
+                return True
+        return False

@@ -42,9 +42,9 @@ class Mischief:
         buying = order.side == BUY
         leave = None
         fault = ""
-        if self._dice.happens("touch_gone"):
+        if self._dice.happens("touch_gone", order.answer.rq_name):
             fault, leave = "touch_gone", 0
-        elif self._dice.happens("touch_thin") and order.qty > 1:
+        elif self._dice.happens("touch_thin", order.answer.rq_name) and order.qty > 1:
             fault, leave = "touch_thin", self._dice.between(1, order.qty - 1)
         if leave is None or self._market.reachable(order.venue, order.symbol, buying, limit) <= leave:
             return
@@ -61,7 +61,8 @@ class Mischief:
 
     def before_cancel(self, order: BrokerOrder, wall: int) -> None:
         """A cancel of it is about to meet the exchange."""
-        if self._dice.happens("cancel_raced") and self._market.can_be_hit(order.venue, order.order_no):
+        raced = self._dice.happens("cancel_raced", order.order_no)
+        if raced and self._market.can_be_hit(order.venue, order.order_no):
             self._dice.note("cancel_raced", order.order_no, wall)
             part = self._dice.between(1, order.leaves)
             qty = self._dice.one_of((order.leaves, part))
@@ -99,9 +100,9 @@ class Mischief:
                 lambda at: market.rush_to_limit(symbol, up, at, faults.limit_seconds),
             ),
         ):
-            if self._dice.happens(fault):
+            if self._dice.happens(fault, subject):
                 self._line.at(wall, partial(self._disturb, Strike(wall, fault, subject, seconds * SECOND), disturb))
-        if self._dice.happens("line_lost_at_fill") and self._line.logged_in:
+        if self._dice.happens("line_lost_at_fill", order.order_no) and self._line.logged_in:
             self.cut("line_lost_at_fill", order.order_no, wall)
 
     def cut(self, fault: str, subject: str, wall: int) -> None:

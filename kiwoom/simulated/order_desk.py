@@ -187,7 +187,7 @@ class OrderDesk:
             return 0
         self._cap.take(cap_time)
         self.window.take(mono)
-        if self._dice.happens("line_lost"):
+        if self._dice.happens("line_lost", call.rq_name):
             self._mischief.cut("line_lost", call.rq_name, wall)
         if call.order_type in _CANCELS:
             self._take_cancel(call, mono, wall)
@@ -256,7 +256,8 @@ class OrderDesk:
             self._line.at(wall + shelved_ns, partial(self._take_off_shelf, order))
         else:
             self._go_on(order, wall)
-        hand_delay = self._dice.size("foreign_order") if self._dice.happens("foreign_order") else 0
+        by_hand = self._dice.happens("foreign_order", order.order_no)
+        hand_delay = self._dice.size("foreign_order") if by_hand else 0
         if hand_delay:
             self._line.at(wall + hand_delay, partial(self._hand_moves, call.code))
 
@@ -320,7 +321,7 @@ class OrderDesk:
             self._report_phantom(order, wall)
 
     def _meet_book(self, order: BrokerOrder, wall: int) -> None:
-        rests = order.hoga in RESTING_KIND and self._dice.happens("ioc_rests")
+        rests = order.hoga in RESTING_KIND and self._dice.happens("ioc_rests", order.order_no)
         hoga = RESTING_KIND[order.hoga] if rests else order.hoga
         self._observe_all(
             self._market.submit(
@@ -384,7 +385,7 @@ class OrderDesk:
         original = cancel.original
         if not original.by_hand:
             self._mischief.before_cancel(original, wall)
-            if self._dice.happens("cancel_untrue") and self._market.can_be_hit(original.venue, original.order_no):
+            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(original.venue, original.order_no):
                 self._confirm_untruly(cancel, wall)
                 return
         self._cancel_in_hand = cancel

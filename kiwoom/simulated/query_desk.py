@@ -149,7 +149,7 @@ class QueryDesk:
     def _table(self, name: str, inputs: Mapping[str, str], screen_no: str, rq_name: str, wall: int) -> queries.Table:
         match name:
             case "opt10075":
-                listed = self._as_before(self._listed(rq_name, wall), wall)
+                listed = self._as_before(self._listed(rq_name, wall), rq_name, wall)
                 return queries.open_orders(listed, inputs, self._account, self._feed.quote)
             case "opt10076":
                 return queries.fills(self._listed(rq_name, wall), inputs)
@@ -173,10 +173,10 @@ class QueryDesk:
         lag = self._line.dice.delay("list_lag", rq_name, wall)
         return [order for order in self._orders() if not order.shelved and order.received <= wall - lag]
 
-    def _as_before(self, orders: Iterable[BrokerOrder], wall: int) -> Iterable[BrokerOrder]:
+    def _as_before(self, orders: Iterable[BrokerOrder], rq_name: str, wall: int) -> Iterable[BrokerOrder]:
         """A list that has not noticed the latest ends."""
         dice = self._line.dice
-        if not dice.happens("list_stale"):
+        if not dice.happens("list_stale", rq_name):
             return orders
         stale_ns = dice.size("list_stale")
         listed = []

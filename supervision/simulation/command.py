@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from supervision.results import program_version
 from supervision.session import Exit, InputError, Interrupts
 from supervision.simulation.campaign import Campaign, Day, DayFacts, Report, RunOneDay, Workshop
 from supervision.simulation.progress import CampaignProgress
-from supervision.simulation.scripted import scripts
+from supervision.simulation.scripted import ALL_INCIDENTS, expanded, scripts
 from supervision.simulation.verdict import ALL_FAULTS, Effort, Recipe, Totals, Verdict, digest_line
 
 SEEDS_MAX = 1_000_000
@@ -62,6 +62,9 @@ def simulate(options: SimulateOptions) -> Exit:
     """Run the campaign. Raises InputError, ConfigErrors or StartError before a day is run."""
     if options.faults == HELP:
         return _print_faults()
+    if HELP in options.scenarios:
+        return _print_scenarios()
+    options = replace(options, scenarios=expanded(options.scenarios))
     seeds = parse_seeds(options.seeds)
     days = [Day(scenario, seed) for seed in seeds for scenario in options.scenarios]
     check_scenarios(options.scenarios)
@@ -159,7 +162,7 @@ def _scenario_of(name: str) -> Scenario:
     script = scripts().get(name)
     market = name if script is None else script.scenario
     if script is None and not _is_file_name(name):
-        known = (*scenario_names(SCENARIOS), *scripts())
+        known = (*scenario_names(SCENARIOS), ALL_INCIDENTS[0], *scripts())
         if name not in known:
             nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
             raise InputError(
@@ -222,6 +225,17 @@ def _print_faults() -> Exit:
     return Exit.FLAT
 
 
+def _print_scenarios() -> Exit:
+    """Every name that may stand after --scenario, with what it means."""
+    out = Console(highlight=False)
+    for name in scenario_names(SCENARIOS):
+        out.print(f"{name}: {load_scenario(name, SCENARIOS).description}", soft_wrap=True, markup=False)
+    out.print(f"{ALL_INCIDENTS[0]}: all of the following", soft_wrap=True, markup=False)
+    for script in scripts().values():
+        out.print(f"{script.name}: {script.about}", soft_wrap=True, markup=False)
+    return Exit.FLAT
+
+
 def _cores() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -279,7 +293,7 @@ class SimulatedDays:
                 machine_faults=faults.machine,
                 **storm,
             )
-            facts: DayFacts = (run_day if script is None else script.run)(plan, diary)
+            facts: DayFacts = run_day(plan, diary) if script is None else script.run(plan, diary)
             return facts
 
         return run

@@ -134,8 +134,15 @@ class SimulatedDay:
     """The world of one day with everyone who looks on."""
 
     def __init__(
-        self, plan: DayPlan, loaded: LoadedConfig, settings: WorldSettings, random: Random, diary: Checker | None
+        self,
+        plan: DayPlan,
+        loaded: LoadedConfig,
+        settings: WorldSettings,
+        random: Random,
+        diary: Checker | None,
+        *more: Checker,
     ) -> None:
+        """`more` are called after all others."""
         self._plan = plan
         self._random = random
         self._outcomes: Counter[str] = Counter()
@@ -144,7 +151,7 @@ class SimulatedDay:
         self._coverage = Coverage()
         self._diary = diary
         self._failures = Failures()
-        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures]
+        checkers = [*all_checkers(checker_settings(loaded, settings)), self._failures, *more]
         self.panel = Panel(checkers if diary is None else [diary, *checkers])
         self.world = World(
             loaded,
@@ -152,7 +159,7 @@ class SimulatedDay:
             settings,
             on_row=self._on_row,
             on_ledger=self._on_ledger,
-            on_event=self._on_event,
+            on_event=self.tell,
             on_strike=self._on_strike,
             on_pair_moved=self._on_pair_moved,
             on_failure=self._on_failure,
@@ -165,7 +172,7 @@ class SimulatedDay:
         world.start_machine(arm=True)
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
         blows += self._clock_at_the_close(start)
-        storm = Storm(world, blows, self._on_event)
+        storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
         symbols = [entry.symbol for entry in world.loaded.traded]
         for order in operator_orders(plan.storm_ns, symbols, Random(f"{plan.seed}:operator")):
@@ -177,7 +184,7 @@ class SimulatedDay:
         storm_end = world.time.now
         storm.end()
         world.calm()
-        self._on_event(FaultsOff())
+        self.tell(FaultsOff())
         last = self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))
         self._operate(OperatorCommand(Command.FLATTEN if self._outcomes["unhedged"] else last))
         self.run_to(storm_end + CALM_MIN_NS)
@@ -266,7 +273,7 @@ class SimulatedDay:
     def _on_ledger(self, row: LedgerRow) -> None:
         self.panel.ledger(row, self.world.time.now)
 
-    def _on_event(self, event: MachineEvent) -> None:
+    def tell(self, event: MachineEvent) -> None:
         self.panel.machine(event, self.world.time.now)
 
     def _on_strike(self, strike: Strike) -> None:
@@ -293,14 +300,14 @@ class Failures(Checker):
 
     def collapsed(self, traces: Sequence[str], at: int) -> None:
         for trace in traces:
-            self.breach(at, "the Supervisor: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
+            self.breach(at, "the stage: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
 
 
 def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSettings:
     """What the configuration of this day promises."""
     config = loaded.config
     guard_start, guard_end = config.guard_window(settings.day)
-    latency = Latency(**settings.latency)
+    latency, costs = Latency(**settings.latency), config.cost_model(settings.day)
     usual = Latency()
     slower = sum(
         max(0, getattr(latency, name) - getattr(usual, name)) * trips
@@ -316,5 +323,10 @@ def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSe
         guard_start=guard_start,
         guard_end=guard_end,
         closing=config.nxt_main_window(settings.day)[1],
+        fee_ppb=costs.fee_ppb,
+        tax_ppb_of={entry.symbol: costs.tax_ppb(entry.market) for entry in loaded.traded},
+        half_ticks=config.buffer_half_ticks,
+        half_ticks_of={entry.symbol: config.buffer_half_ticks_for(entry.symbol) for entry in loaded.traded},
+        visible_min=config.min_visible_qty,
         allowances=Allowances(latency_ns=slower * MS),
     )

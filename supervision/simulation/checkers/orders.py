@@ -74,8 +74,11 @@ class AttemptFirst(Checker):
             self.breach(at, f"{row.rq_name} was called and is in no attempt row")
             return
         said = facts.attempt
-        written = (said.symbol, said.order_type, said.hoga_code, said.price or 0, said.qty, said.orig_order_no or "")
-        called = (row.symbol, row.order_type, row.hoga_code, row.price or 0, row.qty, row.orig_order_no)
+        # A cancel at NXT has one type for both sides, so a call that the broker turned away may have no side.
+        written: tuple[object, ...] = (said.venue, said.side if row.side else "", said.symbol, said.order_type)
+        written += (said.hoga_code, said.price or 0, said.qty, said.orig_order_no or "")
+        called: tuple[object, ...] = (row.venue or said.venue, row.side, row.symbol, row.order_type)
+        called += (row.hoga_code, row.price or 0, row.qty, row.orig_order_no)
         if written != called:
             self.breach(at, f"{row.rq_name} was written as {written} and called as {called}")
 
@@ -367,7 +370,7 @@ class Bounded(Checker):
 
 
 class RightVenue(Checker):
-    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of ours."""
+    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of its own pair."""
 
     rule = "RIGHT VENUE"
     row_types: ClassVar[frozenset[EventType]] = frozenset()
@@ -386,6 +389,8 @@ class RightVenue(Checker):
                 at, f"{row.rq_name} would cancel {row.orig_order_no} of {row.symbol}, which is no order of ours"
             )
             return
+        if not row.rq_name.startswith(f"{target.pair.pair_id}-"):
+            self.breach(at, f"{row.rq_name} cancels {target.cl_ord_id}, an order of another pair")
         wanted = _CANCEL_TYPES[target.attempt.venue or "", target.attempt.side or ""]
         if row.order_type != wanted:
             self.breach(

@@ -164,6 +164,22 @@ class CheckerSettings:
     """Cancels of one order, plus one for each strike on its pair and each death."""
     queries_max: int = 12
     """Doubt queries of one pair, plus four for each strike on it and each death."""
+    prompt_ns: int = 300 * MS
+    """How long after an order's end the pair's next step may be stamped."""
+    wake_ns: int = 2 * MS
+    """How late a timer may be."""
+    room_ns: int = 2 * SECOND
+    """How long the Router may count a pair whose end is written."""
+    fee_ppb: tuple[int, int] = (0, 0)
+    """Commission on KRX and NXT, in parts per billion."""
+    tax_ppb_of: Mapping[str, int] = field(default_factory=dict)
+    """Tax on sales by symbol, in parts per billion; a symbol that is not here has an edge that nobody judges."""
+    half_ticks: int = 2
+    """The buffer of the edge rule, in half ticks."""
+    half_ticks_of: Mapping[str, int] = field(default_factory=dict)
+    """By symbol."""
+    visible_min: int = 1
+    """Shares that must be visible on both sides of a signal."""
     lies: frozenset[str] = frozenset({"phantom_report"})
     """Faults by which the broker itself tells of a fill or an end that never was. What then follows is excused where it
     is about that order only; MONEY, REPLAY and PAIR ENDS hold it against the day all the same."""

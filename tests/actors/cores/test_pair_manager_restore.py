@@ -505,7 +505,8 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
                 tail, qty, style,
                 sent=40 if sent else None, numbered=50 if numbered else None, filled=tuple(parts), over=over,
                 down=over and not parts and draw(st.booleans()), cancel=draw(st.sampled_from(("", "", f"C{tail}"))),
-                cancel_at=draw(st.sampled_from((None, 40, 800))), flatten=tail != "A1" and style is not POST and draw(st.booleans()),
+                cancel_at=draw(st.sampled_from((None, 40, 800))),
+                flatten=tail != "A1" and style is not POST and draw(st.booleans()),
             )
         )  # fmt: skip
     if not any(each.fills for each in orders):  # nothing was hedged

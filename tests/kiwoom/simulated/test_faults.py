@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from kiwoom.simulated.faults import (
+    ANYTHING,
     RATE_BASE,
     STRIKES_KEPT_MAX,
     BrokerKnobs,
@@ -82,7 +83,7 @@ def test_calm_dice_never_strike_and_draw_nothing() -> None:
     dice = FaultDice(Faults(order_lost=RATE_BASE, query_late=RATE_BASE, clock_jitter_ms=50), random)
     dice.calm()
     before = random.getstate()
-    assert not dice.strikes("order_lost", "q", 0) and not dice.happens("order_lost")
+    assert not dice.strikes("order_lost", "q", 0) and not dice.happens("order_lost", "q")
     assert dice.delay("query_late", "q", 0) == dice.clock_error() == 0
     assert random.getstate() == before and dice.take() == []
 
@@ -101,3 +102,19 @@ def test_a_time_is_drawn_between_its_two_ends_and_is_never_nothing(
 
 def vars_of(faults: Faults) -> list[tuple[str, int]]:
     return [(name, getattr(faults, name)) for name in Faults.__dataclass_fields__]
+
+
+def test_an_aimed_fault_strikes_its_subject_so_often_and_nothing_else() -> None:
+    dice = FaultDice(Faults(), Random(1))
+    dice.aim("order_lost", "mine", 2)
+    struck = [(name, dice.strikes("order_lost", name, 0)) for name in ("other", "mine", "mine", "mine")]
+    assert struck == [("other", False), ("mine", True), ("mine", True), ("mine", False)]
+    dice.aim("report_lost", ANYTHING, 1)
+    assert dice.strikes("report_lost", "whatever", 0) and not dice.strikes("report_lost", "whatever", 0)
+
+
+def test_a_calm_broker_strikes_no_aim() -> None:
+    dice = FaultDice(Faults(), Random(1))
+    dice.aim("order_lost", "mine", 1)
+    dice.calm()
+    assert not dice.strikes("order_lost", "mine", 0)
