@@ -496,6 +496,7 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
     for tail in ("A1", *tails):
         qty = draw(st.integers(1, 5))
         parts = draw(st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2))
+        parts = parts if sum(part for part, _ in parts) <= qty else []
         numbered = draw(st.booleans()) or bool(parts)
         sent = numbered or draw(st.booleans())
         over = draw(st.booleans())
@@ -509,7 +510,7 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
                 flatten=tail != "A1" and style is not POST and draw(st.booleans()),
             )
         )  # fmt: skip
-    if not any(each.fills for each in orders):  # nothing was hedged
+    if not orders[0].fills:  # nothing was hedged
         del orders[1:]
     if any(each.command.kind is OrderKind.FLATTEN for each in orders):  # from then on nothing is posted
         flattened = [each.command.kind is OrderKind.FLATTEN for each in orders].index(True)
