@@ -48,9 +48,9 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
     "overload": {"overload_spurious": 700, "clock_jitter_ms": 60, "query_overload": 1_000},
     "cancels": {
         "cancel_rejected": 1_200,
-        "cancel_unanswered": 1_500,
-        "cancel_silent": 1_200,
-        "cancel_slow": 2_500,
+        "cancel_unanswered": 2_500,
+        "cancel_silent": 2_000,
+        "cancel_slow": 3_500,
         "cancel_slow_ms": 50,
         "cancel_slow_ms_max": 1_500,
         "cancel_raced": 4_000,

@@ -211,10 +211,12 @@ class SimulatedDay:
             return ()
         if random.randrange(100) >= AHEAD_PERCENT:
             return ()
-        right_at = storm_ns - AFTER_CLOSE_NS - random.randint(1, 4) * SECOND
+        before_close_ns = random.randint(1_000, 4_000) * MS
+        right_at = storm_ns - AFTER_CLOSE_NS - before_close_ns
         flatten = OperatorCommand(Command.FLATTEN)
-        self.world.time.at(start + right_at + random.randint(50, 700) * MS, self._operate, flatten)
-        return clock_ahead(right_at - 6 * SECOND, right_at, random)
+        self.world.time.at(start + right_at + random.randint(1, 200) * MS, self._operate, flatten)
+        # By the host's clock the close has just been when it is set right, and what was given up can be closed yet.
+        return clock_ahead(right_at - 6 * SECOND, right_at, before_close_ns + random.randint(50, 500) * MS)
 
     def _operate(self, command: OperatorCommand) -> None:
         self._pressed[command.command.value] += 1

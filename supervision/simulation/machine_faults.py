@@ -92,10 +92,8 @@ def plan_blows(faults: MachineFaults, storm_ns: int, random: Random) -> tuple[Pl
     return tuple(sorted(_blows(faults, storm_ns, random), key=lambda blow: blow.at_ns))
 
 
-def clock_ahead(from_ns: int, to_ns: int, random: Random) -> tuple[PlannedBlow, PlannedBlow]:
-    """The host's clock runs ahead from some time on and is set right at the other: what it holds for the close is not
-    the close yet. Both times are after the start of the storm."""
-    step_ns = (to_ns - from_ns) // 2 + random.randrange(to_ns - from_ns)
+def clock_ahead(from_ns: int, to_ns: int, step_ns: int) -> tuple[PlannedBlow, PlannedBlow]:
+    """The host's clock runs ahead by a step from some time on, until it is set right. Both after the storm's start."""
     return (
         PlannedBlow(at_ns=from_ns, blow=Blow.STEP_CLOCK, pick=0, size=step_ns),
         PlannedBlow(at_ns=to_ns, blow=Blow.STEP_CLOCK, pick=0, size=-step_ns),
