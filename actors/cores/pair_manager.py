@@ -532,6 +532,9 @@ class PairManagerCore:
         # A post that finds its venue closed has failed; an IOC or a market order looks for another venue, or waits.
         again = reason in (*_NOT_NOW, RefusalReason.DUPLICATE) or (venue_no and order.takes)
         self._turned_down(pair, order, again=again)
+        if reason is RefusalReason.UNCOVERED_SALE and order.command.style is OrderStyle.MARKET_IOC:
+            # The broker's next word on the shares may set it right: the attempts last longer than its reports are late.
+            pair.not_before = self._later(self._settings.retry_ns << pair.attempts)
 
     def _turned_down(self, pair: PairInHand, order: PairOrder, *, again: bool) -> None:
         """Confirmed over. `again`: that was no attempt; the same kind of hedge is to be sent anew."""

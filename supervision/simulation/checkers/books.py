@@ -423,6 +423,16 @@ class Books(Checker):
         """The market itself keeps it open: no venue trades its symbol, or an order of it cannot even be cancelled."""
         return self.is_shut_everywhere(pair.symbol) or self.cannot_cancel(pair)
 
+    def is_spent(self, pair: PairFacts) -> bool:
+        """As many market orders as SPEC 7 allows met the market for it, and left it open. What was refused before it
+        left, or turned away as an overload, met no market."""
+        met = [
+            facts
+            for facts in pair.orders
+            if facts.is_hedge and facts.attempt.hoga_code == "13" and facts.called and facts.called.return_code == 0
+        ]
+        return len(met) >= self.settings.max_hedge_attempts and not any(facts.live for facts in met)
+
     def _reshade(self, at: int, venue: str = "") -> None:
         for symbol in self._symbols:
             if venue:

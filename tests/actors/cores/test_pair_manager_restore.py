@@ -462,8 +462,15 @@ def test_a_hedge_refused_for_good_is_tried_a_bounded_number_of_times(reason: Ref
     while not book.core._pair.ended:
         tries += 1
         assert tries <= 2 + book.plan.max_hedge_attempts
-        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(400 * MS)
+        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(4 * SECOND)
     assert book.ended().state is S.UNHEDGED
+
+
+def test_attempts_refused_as_uncovered_outlast_a_late_word_on_the_shares() -> None:
+    book = Pair().works("A1").sells(5)
+    while not book.core._pair.ended:
+        book.refused(f"B{book.core._pair.hedge_no}", RefusalReason.UNCOVERED_SALE).waits(100 * MS)
+    assert 6 * SECOND < book.ended().at < 8 * SECOND
 
 
 def test_a_hedge_refused_as_a_duplicate_is_sent_anew_but_not_at_once() -> None:
@@ -495,7 +502,9 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
     tails = draw(st.lists(st.sampled_from(("B1", "B2", "R1B3", "G1B1", "G1R1B2")), unique=True, max_size=4))
     for tail in ("A1", *tails):
         qty = draw(st.integers(1, 5))
-        parts = draw(st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2))
+        parts = draw(
+            st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2, unique_by=lambda part: part[1])
+        )
         parts = parts if sum(part for part, _ in parts) <= qty else []
         numbered = draw(st.booleans()) or bool(parts)
         sent = numbered or draw(st.booleans())

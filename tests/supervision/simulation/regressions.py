@@ -10,4 +10,10 @@ class Regression:
     taught: str
 
 
-REGRESSIONS: tuple[Regression, ...] = ()
+REGRESSIONS: tuple[Regression, ...] = (
+    Regression(3, "reports", "the broker's costs may cover a fill that has not been told yet"),
+    Regression(30, "reports", "a balance can overtake the acceptance that it already counts"),
+    Regression(33, "reports", "of several prices an average alone does not tell the amount"),
+    Regression(51, "reports", "attempts refused as uncovered must outlast a late word on the shares"),
+    Regression(40, "all", "a halted symbol may cost all the attempts that a pair has"),
+)
