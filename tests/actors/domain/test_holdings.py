@@ -26,7 +26,7 @@ def buy(name: str, qty: int) -> TrackedOrder:
 
 def holding(held: int, sellable: int, *live: TrackedOrder) -> Holdings:
     holdings = Holdings()
-    holdings.reported(SAMSUNG, Shares(held), Shares(sellable), live, BEFORE, LATER)
+    holdings.reported(SAMSUNG, Shares(held), Shares(sellable), live, BEFORE)
     return holdings
 
 
