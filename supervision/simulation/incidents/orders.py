@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from actors.messages.journal import EventType, Row
 from actors.messages.pairs import PairState
-from actors.messages.session import OperatorCommand
+from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, OrderFacts, is_ours
@@ -163,6 +163,7 @@ class DroppedOrder(Incident):
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=4000")
     broker: ClassVar = {"rows_per_page": 1}
+    flow: ClassVar = {"long_ms": (9_000, 12_000)}
     length_ns = 13 * SECOND
 
     def __init__(self, seed: int) -> None:
@@ -225,7 +226,6 @@ class PositionMismatch(Incident):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.symbol = ""
-        self.sold_at = 0
         self.shown = False
         self.tempted = 0
         self.uncovered: list[str] = []
@@ -233,7 +233,7 @@ class PositionMismatch(Incident):
     def journal(self, row: Row, at: Nanos) -> None:
         super().journal(row, at)
         done = row.event_type is EventType.PAIRED_DONE
-        if not self.symbol and done and self._held(row.symbol or "") > 0 and not self.books.live:
+        if not self.symbol and done and self.world.start_holdings.get(row.symbol or ""):
             self.symbol = row.symbol or ""
             self.soon(self._go_down)
         if self.happened and row.symbol == self.symbol:
@@ -241,8 +241,10 @@ class PositionMismatch(Incident):
             self.shown |= row.event_type is EventType.POSITION_UPDATE
             self.shown |= row.event_type is EventType.RECONCILED
 
-    def _held(self, symbol: str) -> int:
-        return self.world.held(symbol)
+    def _his(self) -> int:
+        """Shares that the trader may call his own: what no pair of ours has bought or is about to sell."""
+        spoken_for = max(0, self.books.net[self.symbol]) + self.books.selling[self.symbol]
+        return self.world.held(self.symbol) - spoken_for
 
     def _go_down(self) -> None:
         if self.seed % 2:
@@ -252,16 +254,18 @@ class PositionMismatch(Incident):
         self.soon(self._sell_by_hand, 100 * MS)
 
     def _sell_by_hand(self) -> None:
+        if self._his() <= 0:
+            self.symbol = ""  # a pair is about to sell the last of them: another time
+            return
         def sell(broker: Any, wall: int) -> None:
-            qty = broker.account.holding(self.symbol).sellable
             price = broker.market.limits(self.symbol)[0]
-            broker.order_by_hand("KRX", self.symbol, "SELL", qty, price, "10", self.world.time.now, wall)
+            broker.order_by_hand("KRX", self.symbol, "SELL", self._his(), price, "10", self.world.time.now, wall)
 
         self.world.disturb(sell)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self.symbol and not self._held(self.symbol):
-            self.happened, self.sold_at = True, at
+        if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self._his() == 0:
+            self.happened = True
         elif self.happened and row.kind is LedgerKind.REJECT and row.side == "SELL" and row.symbol == self.symbol:
             self.uncovered.append(row.rq_name)
 
@@ -278,6 +282,7 @@ class WrongVenue(Incident):
     """Hedges rest on either venue to their timeout, one of them (odd seeds) over a restart: each is cancelled."""
 
     sets = ("execution.max_concurrent_symbols=1", "execution.t_hedge_ms=300")
+    symbols = 6
     length_ns = 16 * SECOND
 
     def __init__(self, seed: int) -> None:
@@ -362,7 +367,7 @@ class FastSenders(Incident):
 
     sets = MANY
     symbols = 6
-    TOGETHER_NS: ClassVar = 30 * MS
+    TOGETHER_NS: ClassVar = 100 * MS
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -382,10 +387,10 @@ class FastSenders(Incident):
             self.attempts[name] = at
             together = [each for each, when in self.attempts.items() if at - when <= self.TOGETHER_NS]
             senders = {self.books.orders[each].pair.pair_id for each in together}
-            self.happened |= self.pressed and len(senders) > 2
-        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 4:
+            self.happened |= len(senders) > 2
+        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 3:
             self.pressed = True
-            self.soon(lambda: self.world.operate(OperatorCommand.FLATTEN), 1_100 * MS)
+            self.soon(lambda: self.world.operate(OperatorCommand(Command.FLATTEN)), 1_100 * MS)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind in CALLS and is_ours(row.rq_name):
