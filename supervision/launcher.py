@@ -189,7 +189,9 @@ def simulate(
     scenarios: Annotated[
         list[str] | None,
         typer.Option(
-            "--scenario", metavar="NAME|FILE", help="storm if left out; help lists them, incidents is every incident; or a .yaml; may be repeated."
+            "--scenario",
+            metavar="NAME|FILE",
+            help="storm if left out; help lists them, incidents is every incident; or a .yaml; may be repeated.",
         ),
     ] = None,
     seeds: Annotated[str, typer.Option(metavar="A..B", help="One day for each seed, both ends included.")] = "1..100",

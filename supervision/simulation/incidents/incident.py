@@ -31,6 +31,7 @@ QUIET: Final = FlowKnobs(
     order_value_krw=12_000_000,
     fair_moves_per_minute=0,
     dislocations_per_minute=600,
+    gap_bps=(90, 120),
     brief_permille=0,
     long_permille=1_000,
     long_ms=(2_500, 4_000),
@@ -215,5 +216,3 @@ def _loaded_for(incident: Incident, loaded: LoadedConfig) -> LoadedConfig:
 def part_of(qty: int, seed: int) -> int:
     """All of it on even seeds, about half on odd ones."""
     return qty if seed % 2 == 0 else max(1, qty // 2)
-
-

@@ -96,6 +96,7 @@ class SentAnew(Incident):
         self.variant = seed % 4
         self.victim: OrderFacts | None = None
         self.entries: dict[str, int] = {}
+        self.died_at = 0
 
     def on_entry(self, facts: OrderFacts, at: int) -> None:
         if self.variant < 2 and self._choose(facts):
@@ -121,6 +122,7 @@ class SentAnew(Incident):
         return True
 
     def _die(self) -> None:
+        self.died_at = self.world.time.now
         self.kill_machine(100 * MS)
 
     def journal(self, row: Row, at: Nanos) -> None:
@@ -138,20 +140,9 @@ class SentAnew(Incident):
             self.breach(at, f"entries of the machine that died were sent by its successor: {', '.join(again)}")
 
     def _is_late(self, pair_id: str) -> bool:
-        """Its entry was called after the restart: by the number that the machine gives its orders."""
-        assert self.victim is not None
+        """Its entry was called after the machine that admitted it had died."""
         entry = next(facts for facts in self.books.pairs[pair_id].orders if facts.attempt.leg == "A")
         return entry.called is not None and entry.called.ts_mono_ns > self.died_at
-
-    @property
-    def died_at(self) -> int:
-        return self._died_at
-
-    _died_at = 1 << 62
-
-    def kill_machine(self, down_ns: int) -> None:
-        self._died_at = self.world.time.now
-        super().kill_machine(down_ns)
 
 
 class DroppedOrder(Incident):
@@ -257,6 +248,7 @@ class PositionMismatch(Incident):
         if self._his() <= 0:
             self.symbol = ""  # a pair is about to sell the last of them: another time
             return
+
         def sell(broker: Any, wall: int) -> None:
             price = broker.market.limits(self.symbol)[0]
             broker.order_by_hand("KRX", self.symbol, "SELL", self._his(), price, "10", self.world.time.now, wall)
@@ -266,8 +258,9 @@ class PositionMismatch(Incident):
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self._his() == 0:
             self.happened = True
-        elif self.happened and row.kind is LedgerKind.REJECT and row.side == "SELL" and row.symbol == self.symbol:
-            self.uncovered.append(row.rq_name)
+        elif row.kind is LedgerKind.REJECT and row.side == "SELL" and row.symbol == self.symbol:
+            if self.happened and not row.orig_order_no:
+                self.uncovered.append(row.rq_name)
 
     def judge(self, view: View, at: Nanos) -> None:
         if not self.tempted:
