@@ -226,7 +226,7 @@ class OutageBurst(Incident):
 
     sets = (MANY[0], "execution.t_hedge_ms=3000")
     symbols = 6
-    length_ns = 15 * SECOND
+    length_ns = 22 * SECOND
     DOWN_NS: ClassVar = 2_500 * MS
 
     def __init__(self, seed: int) -> None:

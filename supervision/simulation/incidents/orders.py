@@ -154,8 +154,8 @@ class DroppedOrder(Incident):
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=4000")
     broker: ClassVar = {"rows_per_page": 1}
-    flow: ClassVar = {"long_ms": (9_000, 12_000)}
-    length_ns = 13 * SECOND
+    flow: ClassVar = {"long_ms": (30_000, 40_000)}
+    length_ns = 20 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -211,8 +211,9 @@ class PositionMismatch(Incident):
     """While the machine is down (odd seeds: while its line is), the trader sells all shares of a symbol by hand."""
 
     sets = ("execution.max_concurrent_symbols=1",)
-    symbols = 2
-    length_ns = 14 * SECOND
+    flow: ClassVar = {"long_ms": (1_200, 2_000)}
+    symbols = 4
+    length_ns = 18 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -258,9 +259,8 @@ class PositionMismatch(Incident):
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self._his() == 0:
             self.happened = True
-        elif row.kind is LedgerKind.REJECT and row.side == "SELL" and row.symbol == self.symbol:
-            if self.happened and not row.orig_order_no:
-                self.uncovered.append(row.rq_name)
+        elif self.happened and row.kind is LedgerKind.REJECT and row.symbol == self.symbol and row.side == "SELL":
+            self.uncovered += [row.rq_name] if not row.orig_order_no else []
 
     def judge(self, view: View, at: Nanos) -> None:
         if not self.tempted:
@@ -275,6 +275,7 @@ class WrongVenue(Incident):
     """Hedges rest on either venue to their timeout, one of them (odd seeds) over a restart: each is cancelled."""
 
     sets = ("execution.max_concurrent_symbols=1", "execution.t_hedge_ms=300")
+    flow: ClassVar = {"long_ms": (600, 1_200)}
     symbols = 6
     length_ns = 16 * SECOND
 
