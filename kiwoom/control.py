@@ -378,7 +378,7 @@ class TradePrinted:
 
 @dataclass(frozen=True, slots=True)
 class ViChanged:
-    """VI발동/해제: the symbol entered (or left) volatility interruption. `venue` None = not told, treat as both.
+    """VI발동/해제: the symbol entered (or left) volatility interruption. `venue` None = not told.
 
     A release ends what was announced with the same `venue` (None included), and nothing else.
     """

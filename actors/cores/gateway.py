@@ -71,7 +71,7 @@ from kiwoom.control import (
     TrCalled,
     ViChanged,
 )
-from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, WallNanos, midnight
+from kiwoom.market import MS, SECOND, VENUES, Nanos, Now, Symbol, Venue, WallNanos, midnight
 
 GatewayMessage = (
     PlaceOrder
@@ -199,7 +199,9 @@ class GatewayCore:
             query_screens=settings.query_screens,
             external=self._external,
         )
-        self._boot = Boot(_boot_settings(settings), settings.symbols, self._out, self._desk)
+        self._boot = Boot(
+            _boot_settings(settings), settings.symbols, self._out, self._desk, self._orders, self._holdings
+        )
         self._feeds = Feeds(settings.symbols, self._out)
         self._recovery = Recovery(
             out=self._out,
@@ -353,18 +355,16 @@ class GatewayCore:
         entry = self._entries.get(event.symbol)
         if entry is None:
             return
-        for venue in VENUES if event.venue is None else (event.venue,):
-            if event.active:
-                self._desk.halts[event.symbol, venue] = "volatility interruption"
-            else:
-                self._desk.halts.pop((event.symbol, venue), None)
-            halted = SymbolHalted(entry.index, venue, event.active, "VI")
-            self._out.send(Role.MARKET_DATA, halted, entry.shard)
+        if event.active:
+            self._desk.halts[event.symbol, event.venue] = "volatility interruption"
+        else:
+            self._desk.halts.pop((event.symbol, event.venue), None)
+        self._out.send(Role.MARKET_DATA, SymbolHalted(entry.index, event.venue, event.active, "VI"), entry.shard)
 
     # --- start and reconciliation -------------------------------------------------------------------------------------
 
     def _looked(self, now: Now) -> None:
-        """Before the rest of the boot: what is open can be closed now."""
+        """Before the rest of the boot: what is open can be closed now, and its quotes are wanted."""
         for pair_id in self._memory.live_pairs():
             plan = self._memory.plan(pair_id)
             assert plan is not None
@@ -372,7 +372,12 @@ class GatewayCore:
         owed = self._begin_to_give_back()
         self._reconcile(now)
         self._give_back(owed, now)
+        if self._feeds.state is FeedState.REGISTERING or (self._is_back and self._some_venue_trades(now)):
+            self._feeds.register()
         self._boot.go_on()
+
+    def _some_venue_trades(self, now: Now) -> bool:
+        return any(not self._hours.orders_closed(venue, now.wall) for venue in VENUES)
 
     def _up(self, now: Now) -> None:
         """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
@@ -385,7 +390,7 @@ class GatewayCore:
             AccountSnapshot(
                 account=self._desk.account,
                 server=account.server,
-                holdings=account.holdings,
+                holdings=self._holdings.as_account(),
                 cash_won=account.cash_won,
                 limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
                 tradable=account.tradable,
@@ -402,7 +407,6 @@ class GatewayCore:
     def _reconcile(self, now: Now) -> tuple[Symbol, ...]:
         """Our live orders against the broker's lists. Returns the symbols with orders that are not ours."""
         account = self._boot.account
-        self._take_holdings()
         self._flow.trouble = ""
         self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
         self._recovery.stop_for_unknown_symbols(now)
@@ -413,7 +417,7 @@ class GatewayCore:
                 self._external[row.order_no] = None
                 conflicted[row.symbol] = None
         extra = (
-            ("holdings", len(account.holdings)),
+            ("holdings", len(self._holdings.as_account())),
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),
@@ -445,13 +449,6 @@ class GatewayCore:
                     self._recovery.repeat_late_fills()
                 case _:
                     self._resend(each, now)
-
-    def _take_holdings(self) -> None:
-        """What the account does not list it no longer holds."""
-        listed = {symbol: (held, sellable) for symbol, held, sellable in self._boot.account.holdings}
-        for symbol in (*listed, *(each for each in self._holdings.symbols() if each not in listed)):
-            held, sellable = listed.get(symbol, (Shares(0), Shares(0)))
-            self._holdings.reported(symbol, held, sellable, self._orders.open_orders(symbol), was_asked=True)
 
     def _resend(self, message: ResendState, now: Now) -> None:
         """Everything that an actor was told since the start and must know to go on."""
@@ -559,7 +556,8 @@ class GatewayCore:
         for each in done:
             match each.key:
                 case BootKey():
-                    if self._boot.answered(each.key, each, now):
+                    self._ask(self._boot.answered(each.key, each, now))
+                    if self._boot.step is BootStep.LOOKED:
                         self._looked(now)
                 case DoubtKey():
                     self._ask(self._doubts.answered(each.key, each, now))
@@ -572,6 +570,8 @@ class GatewayCore:
 
     def _register_feeds(self) -> None:
         """Before the line is up nothing can be registered: it is done with the end of the boot."""
+        if self._feeds.state is FeedState.ON:
+            self._feeds.say_registered()
         if self._feeds.wanted:
             return
         if self._boot.step is BootStep.UP:

@@ -83,7 +83,7 @@ class MarketDataCore:
                         self._mark(book)
             case SymbolHalted():
                 book = self._books[message.symbol_index]
-                if book.on(message.venue).halt(message.halted):
+                if book.halt(message.halted) if message.venue is None else book.on(message.venue).halt(message.halted):
                     self._mark(book)
             case VenueOpen():
                 for book in self._books.values():

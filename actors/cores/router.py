@@ -230,6 +230,11 @@ class RouterCore:
         self._check_invariants()
         return tuple(effects)
 
+    @property
+    def running_pairs(self) -> tuple[str, ...]:
+        """The pairs that it counts as live: for whoever looks on."""
+        return tuple(pair_id for pair_id, pair in self._live.items() if pair.stage is Stage.RUNNING)
+
     def _take(self, message: RouterMessage, now: Now) -> Iterable[Effect]:
         if self._early is not None and self._is_early(message):
             self._early.append(message)

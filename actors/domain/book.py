@@ -12,6 +12,10 @@ NEVER: Final = 256
 """The flags of a book that has received nothing: beyond the byte of a quote's flags, so no quote repeats it."""
 
 
+_NOTHING: Final = (0,) * 9
+"""Flags and both tops of a symbol that may not be entered on."""
+
+
 class VenueBook:
     """One symbol on one venue. The four public numbers are what may be traded on; 0 where nothing may.
 
@@ -140,11 +144,12 @@ class VenueBook:
 class SymbolBook:
     """Both books of a symbol and its place in the shard's dirty queue."""
 
-    __slots__ = ("dirty", "index", "krx", "nxt")
+    __slots__ = ("_halted_somewhere", "dirty", "index", "krx", "nxt")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.dirty = False
+        self._halted_somewhere = False
         self.krx = VenueBook(self)
         self.nxt = VenueBook(self)
 
@@ -156,13 +161,21 @@ class SymbolBook:
     def on(self, venue: Venue) -> VenueBook:
         return self.krx if venue is Venue.KRX else self.nxt
 
+    def halt(self, halted: bool) -> bool:
+        """On one of the venues, it is not known on which."""
+        changed = halted != self._halted_somewhere
+        self._halted_somewhere = halted
+        return changed
+
     def pack(self) -> bytes:
-        """The kiwoom.quotes.TOP record of what may be traded on now."""
+        """The kiwoom.quotes.TOP record of what may be entered on now: nothing, while a venue unknown is halted."""
         krx, nxt = self.krx, self.nxt
         if krx.stale:
             krx.refresh()
         if nxt.stale:
             nxt.refresh()
+        if self._halted_somewhere:
+            return TOP.pack(self.index, *_NOTHING, krx.recv, nxt.recv)
         return TOP.pack(
             self.index,
             (TOP_FLAG_KRX_OPEN if krx.is_open else 0) | (TOP_FLAG_NXT_OPEN if nxt.is_open else 0),

@@ -8,14 +8,17 @@ Each failure is said in words. A lost line, a refused login and an unanswered qu
 pauses; a wrong account or server is for a person to put right.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
 from actors.domain.doubt import OrderRow, listed_fills, listed_open
 from actors.domain.enquiries import Enquiry, EnquiryDone
+from actors.domain.holdings import Holdings
 from actors.domain.order_commands import Desk
 from actors.domain.outbox import Outbox
+from actors.domain.own_orders import OwnOrders
 from actors.domain.symbol_map import CODES_PER_SCREEN_MAX, SymbolMap, feed_code
 from actors.effects import Role
 from actors.messages.session import BrokerStatus
@@ -34,10 +37,14 @@ from kiwoom.control import (
     RequestWatchlist,
     UnregisterReal,
 )
-from kiwoom.market import SECOND, VENUES, Nanos, Now, Shares, Symbol, Venue, Won
+from kiwoom.market import SECOND, VENUES, Nanos, Now, Symbol, Venue, Won
 
 BACK_OFF_NS: Final = tuple(Nanos(seconds * SECOND) for seconds in (1, 2, 4, 8, 16, 30))
 """The pauses before the tries after a failure; the last one repeats."""
+
+
+FILLS_FROM: Final = 100
+"""The numbers, in their rqnames, of the questions that come after the open orders."""
 
 
 class BootStep(Enum):
@@ -46,6 +53,8 @@ class BootStep(Enum):
     READING_LOGIN = auto()
     LOOKING = auto()
     """What lives of ours? Asked first, if anything may, after a restart or a lost line."""
+    LOOKED = auto()
+    """It is known; `go_on` when it has been used."""
     READING_MASTER = auto()
     ASKING = auto()
     REGISTERING = auto()
@@ -57,14 +66,18 @@ class BootStep(Enum):
 
 
 class Question(Enum):
-    """What is asked at start, in this order. The value is what it is called in a reason."""
+    """What is asked at start, in this order. The value is what it is called in a reason.
+
+    The fills come last: of each symbol and venue on which an order of ours was live when the open orders were listed. A
+    day's list of the whole account would be long, and what has ended needs no proof.
+    """
 
     LIMITS = "the day's price limits"
     HOLDINGS = "the holdings"
     CASH = "the cash"
     OPEN_ORDERS = "the open orders"
-    FILLS = "today's fills"
     VI = "the VI registration"
+    FILLS = "today's fills"
 
 
 _TRS: Final[dict[Question, tr.Tr]] = {
@@ -85,16 +98,18 @@ class BootKey:
     """Answers to an earlier, broken-off boot, or to the first look of this one, are not for it."""
     venue: Venue = Venue.KRX
     """With OPEN_ORDERS and FILLS: where."""
+    symbol: str = ""
+    """With FILLS: of what."""
 
 
 @dataclass(slots=True)
 class Account:
-    """What the questions brought. `orders` and `fills` are the whole account's, others' included."""
+    """What the questions brought. The open orders are the whole account's, the fills those of our live orders' symbols;
+    both with the orders of others."""
 
     server: str
     tradable: tuple[Symbol, ...]
     limits: dict[Symbol, tuple[Won, Won]]
-    holdings: tuple[tuple[Symbol, Shares, Shares], ...]
     cash_won: Won
     open_rows: tuple[OrderRow, ...]
     fill_rows: tuple[OrderRow, ...]
@@ -116,7 +131,17 @@ class BootSettings:
 
 
 class Boot:
-    def __init__(self, settings: BootSettings, symbols: SymbolMap, out: Outbox, desk: Desk) -> None:
+    def __init__(
+        self,
+        settings: BootSettings,
+        symbols: SymbolMap,
+        out: Outbox,
+        desk: Desk,
+        orders: OwnOrders,
+        holdings: Holdings,
+    ) -> None:
+        self._orders = orders
+        self._holdings = holdings
         self._settings = settings
         self._symbols = symbols
         self._out = out
@@ -127,7 +152,7 @@ class Boot:
         self._line_is_up = False
         self._usable = False
         """The account was known once since the line came up: hedges and cancels may go on while we look again."""
-        self._waiting: list[object] = []
+        self._waiting: list[BootKey] = []
         self._registering: list[str] = []
         self._due: Nanos | None = None
         self.looks_first = False
@@ -198,10 +223,10 @@ class Boot:
         self.step = BootStep.ASKING
         return self._ask(self._enquiries())
 
-    def answered(self, key: BootKey, done: EnquiryDone, now: Now) -> bool:
-        """True: that was the last answer of the first look; `go_on` when what it brought has been used."""
+    def answered(self, key: BootKey, done: EnquiryDone, now: Now) -> tuple[Enquiry, ...]:
+        """Returns what to ask because of it."""
         if self.step not in (BootStep.LOOKING, BootStep.ASKING) or key not in self._waiting:
-            return False
+            return ()
         failure = done.failure
         if not failure:
             try:
@@ -210,18 +235,25 @@ class Boot:
                 failure = f"unreadable answer: {error}"
         if failure:
             self._fail(f"{key.question.value} could not be read: {failure}", now)
-            return False
+            return ()
         self._waiting.remove(key)
-        if key.question is Question.LIMITS and not any(self._asks_limits(waiting) for waiting in self._waiting):
+        if key.question is Question.LIMITS and not any(self._asks(Question.LIMITS)):
             self._end_watchlists()
-        if self._waiting:
-            return False
-        if self.step is BootStep.LOOKING:
-            self._usable = True
-            self._desk.disconnected = ""
-            return True
-        self._register()
-        return False
+        more: tuple[Enquiry, ...] = ()
+        if key.question is Question.OPEN_ORDERS and not any(self._asks(Question.OPEN_ORDERS)):
+            more = self._after_open_orders()
+            self._waiting += _keys(more)
+        if not self._waiting:
+            self._all_answered()
+        return more
+
+    def _all_answered(self) -> None:
+        if self.step is BootStep.ASKING:
+            self._register()
+            return
+        self.step = BootStep.LOOKED
+        self._usable = True
+        self._desk.disconnected = ""
 
     def go_on(self) -> None:
         """After the first look: the whole boot, which asks anew. Hedges and cancels go on meanwhile."""
@@ -279,7 +311,7 @@ class Boot:
         self._out.call(ReadMaster(tuple(entry.symbol for entry in self._symbols.entries)))
 
     def _ask(self, enquiries: tuple[Enquiry, ...]) -> tuple[Enquiry, ...]:
-        self._waiting = [enquiry.key for enquiry in enquiries]
+        self._waiting = _keys(enquiries)
         return enquiries
 
     def _fail(self, text: str, now: Now) -> None:
@@ -301,8 +333,9 @@ class Boot:
             self._desk.disconnected = text
         self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
 
-    def _asks_limits(self, key: object) -> bool:
-        return isinstance(key, BootKey) and key.question is Question.LIMITS
+    def _asks(self, question: Question) -> Iterator[BootKey]:
+        """What is still waited for of this question."""
+        return (key for key in self._waiting if key.question is question)
 
     def _end_watchlists(self) -> None:
         """A watch-list query registers its codes' quotes on its screen (KIWOOM.md 3.3): give them back."""
@@ -321,14 +354,25 @@ class Boot:
     # --- questions and their answers ----------------------------------------------------------------------------------
 
     def _first_look(self) -> tuple[Enquiry, ...]:
-        """Not held to the wide spacing: nobody else asks now, and shares may be open."""
-        account, asked = self._desk.account, list[Enquiry]()
-        for venue in VENUES:
-            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, tr.open_orders_inputs(account, venue), venue))
-        for venue in VENUES:
-            asked.append(self._tr(len(asked), Question.FILLS, tr.executions_inputs(account, venue), venue))
-        asked.append(self._tr(len(asked), Question.HOLDINGS, tr.holdings_inputs(account, Venue.KRX)))
+        return tuple(replace(enquiry, urgent=True) for enquiry in self._open_orders(0))
+
+    def _after_open_orders(self) -> tuple[Enquiry, ...]:
+        account, number, asked = self._desk.account, FILLS_FROM, list[Enquiry]()
+        live = {(o.symbol, o.venue): None for o in self._orders.open_orders() if o.is_at_broker}
+        for symbol, venue in live:
+            inputs = tr.executions_inputs(account, venue, symbol)
+            asked.append(self._tr(number + len(asked), Question.FILLS, inputs, venue, symbol))
+        if self.step is BootStep.ASKING:
+            return tuple(asked)
+        # The first look is not held to the wide spacing: nobody else asks now, and shares may be open.
+        asked.append(self._tr(number + len(asked), Question.HOLDINGS, tr.holdings_inputs(account, Venue.KRX)))
         return tuple(replace(enquiry, urgent=True) for enquiry in asked)
+
+    def _open_orders(self, number: int) -> list[Enquiry]:
+        return [
+            self._tr(number + place, Question.OPEN_ORDERS, tr.open_orders_inputs(self._desk.account, venue), venue)
+            for place, venue in enumerate(VENUES)
+        ]
 
     def _enquiries(self) -> tuple[Enquiry, ...]:
         account = self._desk.account
@@ -341,14 +385,13 @@ class Boot:
             asked.append(Enquiry(self._key(Question.LIMITS), watchlist, urgent=False))
         asked.append(self._tr(len(asked), Question.HOLDINGS, tr.holdings_inputs(account, Venue.KRX)))
         asked.append(self._tr(len(asked), Question.CASH, tr.cash_inputs(account)))
-        for venue in VENUES:
-            asked.append(self._tr(len(asked), Question.OPEN_ORDERS, tr.open_orders_inputs(account, venue), venue))
-        for venue in VENUES:
-            asked.append(self._tr(len(asked), Question.FILLS, tr.executions_inputs(account, venue), venue))
+        asked += self._open_orders(len(asked))
         asked.append(self._tr(len(asked), Question.VI, tr.vi_state_inputs()))
         return tuple(asked)
 
-    def _tr(self, number: int, question: Question, inputs: tr.Inputs, venue: Venue = Venue.KRX) -> Enquiry:
+    def _tr(
+        self, number: int, question: Question, inputs: tr.Inputs, venue: Venue = Venue.KRX, symbol: str = ""
+    ) -> Enquiry:
         form = _TRS[question]
         request = RequestTr(
             rq_name=self._rq_name(number),
@@ -358,10 +401,10 @@ class Boot:
             fields=form.fields,
             single_fields=form.single_fields,
         )
-        return Enquiry(self._key(question, venue), request, urgent=False)
+        return Enquiry(self._key(question, venue, symbol), request, urgent=False)
 
-    def _key(self, question: Question, venue: Venue = Venue.KRX) -> BootKey:
-        return BootKey(question, self._attempt, venue)
+    def _key(self, question: Question, venue: Venue = Venue.KRX, symbol: str = "") -> BootKey:
+        return BootKey(question, self._attempt, venue, symbol)
 
     def _rq_name(self, number: int) -> str:
         return f"{self._settings.run_tag}B{self._attempt}N{number}"
@@ -378,7 +421,8 @@ class Boot:
                     if row.symbol in self._known and row.upper_limit > 0:
                         account.limits[row.symbol] = (row.lower_limit, row.upper_limit)
             case Question.HOLDINGS:
-                account.holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
+                holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
+                self._holdings.listed(holdings, self._orders)
             case Question.CASH:
                 account.cash_won = decode.cash(done.single).orderable_full_won
             case Question.OPEN_ORDERS:
@@ -391,12 +435,15 @@ class Boot:
                 pass
 
 
+def _keys(enquiries: Iterable[Enquiry]) -> list[BootKey]:
+    return [enquiry.key for enquiry in enquiries if isinstance(enquiry.key, BootKey)]
+
+
 def _nothing_known() -> Account:
     return Account(
         server="",
         tradable=(),
         limits={},
-        holdings=(),
         cash_won=Won(0),
         open_rows=(),
         fill_rows=(),

@@ -18,7 +18,8 @@ CLOCK_TOLERANCE_S: Final = 2
 """The broker's order time has whole seconds, and its clock is not ours."""
 
 LATE_ENOUGH_NS: Final = Nanos(SECOND)
-"""An order that a query does not show is lost only if the query was asked this long after the call returned."""
+"""The lists lag behind: that they do not show an order tells something only if they were asked this long after its call
+returned."""
 
 ABSENCES_FOR_PROOF: Final = 2
 
@@ -136,12 +137,18 @@ def _proof(
         return Proof.OVER
     if any(row.leaves_qty > 0 for row in rests):
         return Proof.RESTING
-    if order.state is OrderState.WORKING and order.numbered < asked:
-        return Proof.OVER  # it was in the book before we asked, and is not there
     if filled:
-        # It reached the broker; only a remainder of zero says that it is over.
-        return Proof.UNCLEAR if any(row.leaves_qty > 0 for row in filled) else Proof.OVER
+        # It reached the broker. A remainder may rest, unless it was in the book before we asked and is not there now.
+        remains = any(row.leaves_qty > 0 for row in filled) and not _was_in_book(order, asked)
+        return Proof.UNCLEAR if remains else Proof.OVER
+    if _was_in_book(order, asked):
+        # Neither list has it: it left the book unfilled, or what it filled is not listed yet.
+        return Proof.OVER if asked >= order.returned + LATE_ENOUGH_NS else Proof.UNCLEAR
     return Proof.ABSENT
+
+
+def _was_in_book(order: TrackedOrder, asked: Nanos) -> bool:
+    return order.state is OrderState.WORKING and order.numbered < asked
 
 
 def _of_number(order: TrackedOrder, order_no: str, rows: tuple[OrderRow, ...]) -> tuple[OrderRow, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from actors.domain.order import OrderState, TrackedOrder
+from actors.domain.own_orders import OwnOrders
 from kiwoom.market import Shares, Side, Symbol
 
 
@@ -25,6 +26,8 @@ class _Position:
     """Bought according to the last report, the fill itself not seen yet: not to be counted twice."""
     contained: set[str] = field(default_factory=set)
     """cl_ord_ids of live sells that `sellable` has been reduced by. Only asked for membership."""
+    blocked_by_others: int = 0
+    """Held and not sellable at the last report, beyond what the contained sells explain."""
 
 
 class Holdings:
@@ -32,9 +35,6 @@ class Holdings:
 
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
-
-    def symbols(self) -> tuple[Symbol, ...]:
-        return tuple(self._positions)
 
     def reported(
         self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], *, was_asked: bool = False
@@ -48,8 +48,35 @@ class Holdings:
         else:
             # The first word after a restart may contain purchases of orders that we still follow.
             gained = held if any(order.side is Side.BUY for order in live) else 0
-        contained = {o.cl_ord_id for o in live if o.side is Side.SELL and o.state is OrderState.WORKING}
-        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained)
+        contained = self._contained(before, held - sellable, [order for order in live if order.side is Side.SELL])
+        ours = sum(order.leaves_qty for order in live if order.cl_ord_id in contained)
+        by_others = max(0, held - sellable - ours)
+        self._positions[symbol] = _Position(held, sellable, max(0, gained), contained, by_others)
+
+    def _contained(self, before: _Position | None, blocked: int, sells: list[TrackedOrder]) -> set[str]:
+        """The sells that a report of so many blocked shares counts: those accepted, and those with a number if all of
+        them and the orders that are not ours, as known before, are blocked. Their acceptance may never be reported."""
+        accepted = [order for order in sells if order.state is OrderState.WORKING]
+        numbered = [order for order in sells if order.state in (OrderState.WORKING, OrderState.NUMBERED)]
+        others = 0 if before is None else before.blocked_by_others
+        explains = blocked >= others + sum(order.leaves_qty for order in numbered)
+        return {order.cl_ord_id for order in (numbered if explains else accepted)}
+
+    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders) -> None:
+        """The whole account, as it was asked for: what it does not list it no longer holds. To be told as soon as the
+        answer comes: a sale that rested then may be over a moment later."""
+        known = {symbol: (held, sellable) for symbol, held, sellable in account}
+        for symbol in (*known, *(each for each in self._positions if each not in known)):
+            held, sellable = known.get(symbol, (Shares(0), Shares(0)))
+            self.reported(symbol, held, sellable, orders.open_orders(symbol), was_asked=True)
+
+    def as_account(self) -> tuple[tuple[Symbol, Shares, Shares], ...]:
+        """(symbol, held, sellable), our fills and ended sales since the last word counted in."""
+        return tuple(
+            (symbol, Shares(max(0, each.held)), Shares(max(0, each.sellable)))
+            for symbol, each in self._positions.items()
+            if each.held > 0
+        )
 
     def filled(self, order: TrackedOrder, qty: Shares) -> None:
         position = self._positions.setdefault(order.symbol, _Position())

@@ -41,8 +41,8 @@ class Desk:
     observe_only: bool
     order_screens: tuple[str, ...]
     limits: dict[Symbol, tuple[Won, Won]]
-    halts: dict[tuple[Symbol, Venue], str]
-    """Why a symbol cannot be traded on a venue now. At most two entries a symbol."""
+    halts: dict[tuple[Symbol, Venue | None], str]
+    """Why a symbol cannot be traded on a venue now. A venue of None: not told which. At most three entries a symbol."""
 
 
 class OrderCommands:
@@ -279,6 +279,7 @@ class OrderCommands:
             session_off=self._flow.trouble or self._hours.session_off(now.wall),
             venue_closed=self._hours.orders_closed(venue, now.wall),
             halted=self._desk.halts.get((symbol, venue), ""),
+            halted_somewhere=self._desk.halts.get((symbol, None), ""),
             observe_only=self._desk.observe_only,
             known_symbol=symbol in self._symbols,
             limits=self._desk.limits.get(symbol),

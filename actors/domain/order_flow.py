@@ -131,9 +131,16 @@ class OrderFlow:
             commission_cum_won=report.commission_won if report is not None else None,
             tax_cum_won=report.tax_won if report is not None else None,
             at=at,
+            costs_of_qty=Shares(report.cum_qty)
+            if report is not None and report.cum_qty != order.cum_qty
+            else Shares(0),
         )
         order.fills.append(event)
-        costs = (("commission_cum_won", event.commission_cum_won), ("tax_cum_won", event.tax_cum_won))
+        costs = (
+            ("commission_cum_won", event.commission_cum_won),
+            ("tax_cum_won", event.tax_cum_won),
+            ("costs_of_qty", event.costs_of_qty or None),
+        )
         self._out.record(
             order_row(
                 EventType.TRADE_FILL if ends_it else EventType.TRADE_PARTIAL,

@@ -242,6 +242,7 @@ class OrderRecall:
             commission_cum_won=facts.extra.get("commission_cum_won"),
             tax_cum_won=facts.extra.get("tax_cum_won"),
             at=facts.at,
+            costs_of_qty=Shares(facts.extra.get("costs_of_qty", 0)),
         )
         order.fills.append(event)
         return event

@@ -273,25 +273,33 @@ class _OrderCost:
     """An order's cost so far in won: the broker's last word, and the model's estimate for what came after it."""
 
     reported: int | None = None
+    covers: int = 0
+    """Shares that the broker's word is about: it is believed once so many are booked."""
     modelled: int = 0
+    modelled_then: int = 0
+    """Of that, for the shares that the broker's word covers."""
+    seen: int = 0
 
     @property
     def total(self) -> int:
-        return (self.reported or 0) + self.modelled
+        if self.reported is None or self.seen < self.covers:
+            return self.modelled
+        return self.reported + self.modelled - self.modelled_then
 
-    def book(self, reported: int | None, modelled: int) -> int:
+    def book(self, qty: int, reported: int | None, covers: int, modelled: int) -> int:
         """What a fill adds; negative if the broker's word is less than the estimate it replaces."""
         before = self.total
-        if reported is None:
-            self.modelled += modelled
-        elif self.reported is None or reported >= self.reported:
-            self.reported, self.modelled = reported, 0
+        self.seen += qty
+        self.modelled += modelled
+        if reported is not None and covers >= max(self.covers, self.seen) and reported >= (self.reported or 0):
+            self.reported, self.covers = reported, covers
+        if self.seen <= self.covers:
+            self.modelled_then = self.modelled
         return self.total - before
 
 
 @dataclass(slots=True)
 class _OrderCosts:
-    seen: int = 0
     commission: _OrderCost = field(default_factory=_OrderCost)
     tax: _OrderCost = field(default_factory=_OrderCost)
 
@@ -367,11 +375,9 @@ class PairLedger:
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
-        costs.seen += fill.fill_qty
-        # The broker's figure covers the whole order: of use only if every fill of it was booked here.
-        whole = costs.seen == fill.cum_qty
-        self.commission += costs.commission.book(fill.commission_cum_won if whole else None, commission)
-        self.tax += costs.tax.book(fill.tax_cum_won if whole else None, tax)
+        qty, covers = fill.fill_qty, fill.costs_of_qty or fill.cum_qty
+        self.commission += costs.commission.book(qty, fill.commission_cum_won, covers, commission)
+        self.tax += costs.tax.book(qty, fill.tax_cum_won, covers, tax)
 
     def figures(self, path: str, expected_net_mwon: int, at: Nanos) -> tuple[tuple[str, object], ...]:
         """PAIRED_DONE.extra, FLATTENED.extra and UNHEDGED.extra (CONTRACTS). `at` ends what is still open."""

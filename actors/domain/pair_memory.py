@@ -86,21 +86,18 @@ class _Pair:
     def begin(self, child: int) -> None:
         self.child = max(self.child, child)
 
-    def hand_over(self) -> None:
-        """The child that begins now closes what was left: it carries the open part in its own sums, at the average
-        price, as the Router hands it over."""
-        side = Side.BUY if self.left > 0 else Side.SELL
-        qty = abs(self.left)
+    def hand_over(self, open_qty: int, won: int) -> None:
+        """The child that begins now closes so much of what was left (bought less sold): it is in its own sums, at
+        `won`, and in those of the children before it no more."""
+        side, qty = (Side.BUY, open_qty) if open_qty > 0 else (Side.SELL, -open_qty)
         if side is Side.BUY:
-            px = self.sums.buy_amount // self.sums.bought
-            bought, amount = Shares(self.sums.bought - qty), Won(self.sums.buy_amount - qty * px)
+            bought, amount = Shares(self.sums.bought - qty), Won(self.sums.buy_amount - won)
             self.sums = replace(self.sums, bought=bought, buy_amount=amount)
         else:
-            px = self.sums.sell_amount // self.sums.sold
-            sold, amount = Shares(self.sums.sold - qty), Won(self.sums.sell_amount - qty * px)
+            sold, amount = Shares(self.sums.sold - qty), Won(self.sums.sell_amount - won)
             self.sums = replace(self.sums, sold=sold, sell_amount=amount)
-        self.unbooked.insert(0, _Fill(side, qty, px))
-        self.left = 0
+        self.unbooked.insert(0, _Fill(side, qty, won // qty))
+        self.left -= open_qty
         self.flatten = True
 
     def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> None:
@@ -204,12 +201,10 @@ class PairMemory:
 
     def _moved(self, row: Row) -> None:
         pair, child = self._of(row), _child(row)
-        open_qty = int(dict(row.extra).get("open_qty", 0))
-        is_new = child > pair.child
+        extra = dict(row.extra)
         pair.begin(child)
-        # A rescue that begins with what was left, and not with a fill that nobody has booked yet.
-        if is_new and row.state == PairState.RESCUE.value and open_qty == pair.left != 0 and not pair.unbooked:
-            pair.hand_over()
+        if "handed_qty" in extra:
+            pair.hand_over(int(extra["handed_qty"]), int(extra["handed_won"]))
         if row.state in _TERMINAL:
             pair.said_over = child
         if row.state in _WITHOUT_FILLS:

@@ -55,7 +55,10 @@ class Recovery:
     # --- to the managers ----------------------------------------------------------------------------------------------
 
     def restore_slot(self, slot: int, now: Now) -> None:
-        """To the slot's new manager: the pair that lives there, or that none does."""
+        """To the slot's new manager: the pair that lives there, or that none does. Before it those that its predecessor
+        brought to their end without that being journalled: they end again, at once."""
+        for ended in self._ended_unheard(slot):
+            self._restore(ended, now)
         pair_id = self._routes.pair_in(slot)
         if pair_id is not None:
             self._commands.withdraw_entry(pair_id, now)
@@ -106,6 +109,18 @@ class Recovery:
             flatten=memory.flatten(pair_id),
         )
         self._out.send(Role.PAIR_MANAGER, pair, plan.slot)
+
+    def _ended_unheard(self, slot: int) -> list[PairPlan]:
+        """Pairs that were last in `slot`, which has another now, and are flat with all orders over, yet without an
+        end. Of a slot that is no more the first one takes them."""
+        found: list[PairPlan] = []
+        for pair_id in self._memory.live_pairs():
+            if self._memory.is_settled(pair_id) and self._routes.slot_of(pair_id) is None:
+                last = self._orders.of_pair(pair_id)[-1].command.slot
+                plan = self._plan_in(pair_id, slot)
+                if plan is not None and slot == (last if last < self._slots else 0):
+                    found.append(plan)
+        return found
 
     def _plan_in(self, pair_id: str, slot: int) -> PairPlan | None:
         """The pair's plan as it goes on in `slot`, with the numbers that its symbol has in this run."""

@@ -21,6 +21,8 @@ class Circumstances:
     session_off: str
     venue_closed: str
     halted: str
+    halted_somewhere: str
+    """On one of the venues, it is not known on which: no entry, but a hedge may try."""
     observe_only: bool
     known_symbol: bool
     limits: tuple[Won, Won] | None
@@ -56,8 +58,8 @@ def _venue_closed(_: PlaceOrder, seen: Circumstances) -> str:
     return seen.venue_closed
 
 
-def _halted(_: PlaceOrder, seen: Circumstances) -> str:
-    return seen.halted
+def _halted(order: PlaceOrder, seen: Circumstances) -> str:
+    return seen.halted or (seen.halted_somewhere if order.kind is OrderKind.ENTRY else "")
 
 
 def _no_grant(order: PlaceOrder, _: Circumstances) -> str:

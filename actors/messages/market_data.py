@@ -31,10 +31,13 @@ class LimitsKnown:
 
 @dataclass(frozen=True, slots=True)
 class SymbolHalted:
-    """The symbol entered (or left) VI or a halt on `venue`."""
+    """The symbol entered (or left) VI or a halt on `venue`; None = the broker did not say on which.
+
+    Then there is no edge in it, but its quotes stay good for a hedge: the venue that still trades must not be lost.
+    """
 
     symbol_index: int
-    venue: Venue
+    venue: Venue | None
     halted: bool
     reason: str
 

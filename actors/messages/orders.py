@@ -125,6 +125,7 @@ class OrderFilled:
     """One fill, once. `leaves_qty` and `cum_qty` are ours, derived from the fills, not the broker's word.
 
     `commission_cum_won` / `tax_cum_won`: the order's cumulative cost as the broker reported it, None if it did not.
+    `costs_of_qty`: for how many shares of the order, 0 = for `cum_qty`: reports of other fills may be lost or to come.
     """
 
     pair_id: str
@@ -139,6 +140,7 @@ class OrderFilled:
     commission_cum_won: Won | None
     tax_cum_won: Won | None
     at: Nanos
+    costs_of_qty: Shares = Shares(0)
 
 
 class EndReason(Enum):

@@ -251,6 +251,7 @@ class SimulatedBroker:
         is down ends. What was late still comes late; what was lost stays lost. Returns what stands all the same, in
         words: an NXT that closed early."""
         self._line.calm()
+        self._orders.calm(max(self._now, self.market.now))
         self.observe(self.market.calm(max(self._now, self.market.now)))
         return ("NXT closed early",) if self.market.nxt_closed_early else ()
 

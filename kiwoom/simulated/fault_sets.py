@@ -1,7 +1,8 @@
 """Named sets of faults, and the variant of the broker that a seed plays.
 
 A set is a mapping for `settings_from(Faults, ...)`. One per family makes that family common; "all" has everything that
-a machine can stay right against, at rates that touch about a third of the pairs.
+a machine can stay right against, mild, and draws for each seed a few families that are strong that day: most states
+that are hard to reach need two or three faults of a kind at once, which an even mixture hardly ever brings together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,16 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "report_reordered_ms_max": 400,
         "report_lost": 300,
     },
-    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500},
+    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500, "ioc_rests": 1_000},
+    "lies": {
+        "order_shelved": 800,
+        "order_shelved_ms": 2_000,
+        "order_shelved_ms_max": 5_000,
+        "reject_untrue": 500,
+        "cancel_untrue": 2_000,
+        "cancel_untrue_ms": 5,
+        "cancel_untrue_ms_max": 600,
+    },
     "splits": {"fill_split": 7_000, "touch_thin": 3_000, "post_hit": 4_000},
     "rejects": {"reject_tr": 1_000, "reject_exchange": 1_000},
     "overload": {"overload_spurious": 700, "clock_jitter_ms": 60, "query_overload": 1_000},
@@ -56,6 +66,9 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "list_lag": 2_500,
         "list_lag_ms": 100,
         "list_lag_ms_max": 800,
+        "list_stale": 3_000,
+        "list_stale_ms": 200,
+        "list_stale_ms_max": 1_500,
         # What makes a machine ask.
         "order_no_never": 700,
         "report_lost": 500,
@@ -96,6 +109,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "report_reordered_ms_max": 400,
         "report_lost": 40,
         "ioc_end_other": 1_500,
+        "ioc_rests": 60,
         "clear_says_filled": 500,
         "clear_unmarked": 200,
         "fill_split": 600,
@@ -119,6 +133,9 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "list_lag": 500,
         "list_lag_ms": 100,
         "list_lag_ms_max": 800,
+        "list_stale": 500,
+        "list_stale_ms": 200,
+        "list_stale_ms_max": 1_500,
         "touch_gone": 150,
         "touch_thin": 150,
         "post_hit": 400,
@@ -141,14 +158,19 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
 _LEFT_OUT_PERCENT: Final = 30
 """Of the rates of a drawn variant so many are 0: what hides behind a common fault is found without it."""
 _SCALE_PERCENT: Final = (25, 200)
+STRONG_MAX: Final = 5
+"""So many families are strong on a day of "all", at most."""
+_STRONG_PERCENT: Final = (15, 100)
+_NEVER_STRONG: Final = (ALL, "phantom")
 
 
 def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """(faults, knobs, latency) for `broker.settings_of`: the broker that this seed plays.
 
     The rates of the named sets (of two that name the same, the higher), each left out or scaled by the seed; never all
-    of them left out. Drawn too, also without any set: which variant of Kiwoom it is (where KIWOOM.md says "unknown"),
-    and how far away its servers are. KeyError for an unknown name.
+    of them left out. With "all", over these the rates of the families that are strong that day. Drawn too, also without
+    any set: which variant of Kiwoom it is (where KIWOOM.md says "unknown"), and how far away its servers are. KeyError
+    for an unknown name.
     """
     draws = Random(f"{seed}:variant")
     faults: dict[str, Any] = {}
@@ -160,7 +182,22 @@ def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[st
     for key in rates:
         scaled = max(1, faults[key] * draws.randint(*_SCALE_PERCENT) // 100)
         faults[key] = min(RATE_BASE, scaled) if key in kept else 0
+    if ALL in names:
+        for key, value in _drawn_strong(draws).items():
+            faults[key] = max(value, faults.get(key, 0))
     return faults, _drawn_knobs(draws), _drawn_latency(draws)
+
+
+def _drawn_strong(draws: Random) -> dict[str, int]:
+    """Some families, each at a share of its own set's rates, and with that set's times."""
+    families = [name for name in FAULT_SETS if name not in _NEVER_STRONG]
+    strong: dict[str, int] = {}
+    for name in draws.sample(families, draws.randint(0, STRONG_MAX)):
+        percent = draws.randint(*_STRONG_PERCENT)
+        for key, value in FAULT_SETS[name].items():
+            drawn = max(1, value * percent // 100) if _is_rate(key) else value
+            strong[key] = max(drawn, strong.get(key, 0))
+    return strong
 
 
 def _is_rate(key: str) -> bool:

@@ -88,6 +88,8 @@ class Faults:
     report_reordered_ms_max: int = 0
     report_lost: int = 0
     """An order report never comes. The order's state is in the queries only."""
+    ioc_rests: int = 0
+    """The venue takes an IOC for an order that rests: its remainder stays in the book until it is cancelled."""
     ioc_end_other: int = 0
     """An IOC remainder ends in one of the two other ways than `ioc_end` has it (drawn); KIWOOM.md 4.2."""
     clear_says_filled: int = 0
@@ -101,6 +103,20 @@ class Faults:
     it says so and stops; the shares that it then holds too few or too many are named."""
     fill_split: int = 0
     """One fill is made in several executions (drawn: 2 to 4, any sizes), each with its own number and report."""
+
+    # --- ends that are none ---
+    order_shelved: int = 0
+    """The server takes an IOC and lays it aside for `order_shelved_ms`: no number and no report meanwhile, and it is
+    in no list. Then it goes on to the exchange as if nothing had been."""
+    order_shelved_ms: int = 2_500
+    order_shelved_ms_max: int = 0
+    reject_untrue: int = 0
+    """An IOC is reported as refused by the exchange (거부), and trades there all the same."""
+    cancel_untrue: int = 0
+    """A cancel is confirmed (확인) for all that rests, and within `cancel_untrue_ms` it turns out that the order was
+    filled instead."""
+    cancel_untrue_ms: int = 5
+    cancel_untrue_ms_max: int = 0
 
     # --- rejections ---
     reject_tr: int = 0
@@ -142,6 +158,11 @@ class Faults:
     """opt10075 and opt10076 leave out the orders that came within the last `list_lag_ms`."""
     list_lag_ms: int = 600
     list_lag_ms_max: int = 0
+
+    list_stale: int = 0
+    """opt10075 still shows an order that ended unfilled within the last `list_stale_ms` as it stood before."""
+    list_stale_ms: int = 300
+    list_stale_ms_max: int = 0
 
     # --- the market around our orders ---
     touch_gone: int = 0

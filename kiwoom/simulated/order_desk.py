@@ -71,6 +71,8 @@ HAND_RESTS_MS: Final = 2_000
 """After so long the trader cancels what still rests of it."""
 HAND_DEPTH: Final = 6
 """Levels behind the touch at which it rests, if it does not take the touch."""
+RESTING_KIND: Final = {"10": "00", "13": "06"}
+"""What an IOC is for a venue that lets it rest. A market order does so at the touch that it met."""
 OVERTAKEN_BY_MS: Final = 1
 """A number that a report overtakes comes so much after it."""
 
@@ -152,7 +154,13 @@ class OrderDesk:
         self._next_number = FIRST_ORDER_NO
         # The time before which no report of any order leaves that is not overtaking on purpose.
         self._reports_floor = 0
+        self._shelved: dict[str, BrokerOrder] = {}
         self._cancel_in_hand: BrokerCancel | None = None
+
+    def calm(self, wall: int) -> None:
+        """What was laid aside goes on to the exchange."""
+        for order in list(self._shelved.values()):
+            self._take_off_shelf(order, wall)
 
     # --- the call ---------------------------------------------------------------------------------------------------
 
@@ -241,12 +249,27 @@ class OrderDesk:
         )
         self.orders[order.order_no] = order
         self._record_call(LedgerKind.ORDER, call, mono, wall, venue=venue, side=side, order_no=order.order_no)
-        self._answer(answer, order.order_no, _TAKEN[side], wall)
-        self._line.at(wall + self._line.latency.exchange_ms * MILLISECOND, partial(self._reach_exchange, order))
+        ends_by_itself = HOGA[order.hoga].remainder == "ioc"
+        if shelved_ns := self._dice.delay("order_shelved", call.rq_name, wall) if ends_by_itself else 0:
+            order.shelved = True
+            self._shelved[order.order_no] = order
+            self._line.at(wall + shelved_ns, partial(self._take_off_shelf, order))
+        else:
+            self._go_on(order, wall)
         by_hand = self._dice.happens("foreign_order", order.order_no)
         hand_delay = self._dice.size("foreign_order") if by_hand else 0
         if hand_delay:
             self._line.at(wall + hand_delay, partial(self._hand_moves, call.code))
+
+    def _go_on(self, order: BrokerOrder, wall: int) -> None:
+        """Its number to the client, itself to the exchange."""
+        self._answer(order.answer, order.order_no, _TAKEN[order.side], wall)
+        self._line.at(wall + self._line.latency.exchange_ms * MILLISECOND, partial(self._reach_exchange, order))
+
+    def _take_off_shelf(self, order: BrokerOrder, wall: int) -> None:
+        if self._shelved.pop(order.order_no, None) is not None:
+            order.shelved = False
+            self._go_on(order, wall)
 
     def _claim(self, call: OrderCall, venue: str, side: str, listing: Listing) -> Claim | None:
         by_limit = HOGA[call.hoga].pricing == "limit"
@@ -289,6 +312,8 @@ class OrderDesk:
         if self._dice.strikes("reject_exchange", order.answer.rq_name, wall):
             self.observe(OwnRejected(wall, order.order_no, "거래소 주문거부"))
             return
+        if HOGA[order.hoga].remainder == "ioc" and self._dice.strikes("reject_untrue", order.answer.rq_name, wall):
+            self._report_refused(order, "거래소 주문거부", wall)
         self._mischief.before_arrival(order, wall)
         self._meet_book(order, wall)
         self._mischief.after_arrival(order, wall)
@@ -296,11 +321,15 @@ class OrderDesk:
             self._report_phantom(order, wall)
 
     def _meet_book(self, order: BrokerOrder, wall: int) -> None:
+        rests = order.hoga in RESTING_KIND and self._dice.happens("ioc_rests", order.order_no)
+        hoga = RESTING_KIND[order.hoga] if rests else order.hoga
         self._observe_all(
             self._market.submit(
-                order.venue, order.order_no, order.symbol, order.side, order.qty, order.price, order.hoga, wall
+                order.venue, order.order_no, order.symbol, order.side, order.qty, order.price, hoga, wall
             )
         )
+        if rests and not order.ended:
+            self._dice.note("ioc_rests", order.order_no, wall)
 
     def _better_venue(self, symbol: str, side: str) -> str:
         """Where SOR sends an order: the better opposite touch, KRX if they are equal or neither has one."""
@@ -356,9 +385,28 @@ class OrderDesk:
         original = cancel.original
         if not original.by_hand:
             self._mischief.before_cancel(original, wall)
+            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(original.venue, original.order_no):
+                self._confirm_untruly(cancel, wall)
+                return
         self._cancel_in_hand = cancel
         self._observe_all(self._market.cancel(original.venue, original.order_no, cancel.qty, wall))
         self._cancel_in_hand = None
+
+    def _confirm_untruly(self, cancel: BrokerCancel, wall: int) -> None:
+        original, delay_ns = cancel.original, self._dice.size("cancel_untrue")
+        self._dice.note("cancel_untrue", original.order_no, wall, delay_ns)
+        self._say_canceled(cancel, original.leaves, wall)
+        self._line.at(wall + delay_ns, partial(self._fill_instead, cancel))
+
+    def _fill_instead(self, cancel: BrokerCancel, wall: int) -> None:
+        original = cancel.original
+        if not original.ended:
+            self._observe_all(self._market.hit(original.venue, original.order_no, original.leaves, wall))
+        if not original.ended:  # its book does not trade now: the cancel was true after all
+            cancel.is_silent = True
+            self._cancel_in_hand = cancel
+            self._observe_all(self._market.cancel(original.venue, original.order_no, 0, wall))
+            self._cancel_in_hand = None
 
     # --- orders placed by hand --------------------------------------------------------------------------------------
 
@@ -465,8 +513,7 @@ class OrderDesk:
             case OwnRejected(wall, _, reason_text):
                 order.state = REFUSED
                 self._close(order, f"rejected: {reason_text}", wall)
-                report = order_report(order, self._account, self._quote(order), self._knobs, reason=reason_text)
-                self._report(order, order.answer, report, wall)
+                self._report_refused(order, reason_text, wall)
             case CancelImpossible(wall):
                 cancel = self._cancel_in_hand
                 assert cancel is not None and cancel.original is order
@@ -474,6 +521,12 @@ class OrderDesk:
                 self._answer(cancel.answer, "", _NOTHING_TO_CANCEL, wall)
             case _:
                 assert_never(event)
+
+    def _report_refused(self, order: BrokerOrder, reason: str, wall: int) -> None:
+        told = copy(order)
+        told.state, told.leaves = REFUSED, 0
+        report = order_report(told, self._account, self._quote(order), self._knobs, reason=reason)
+        self._report(order, order.answer, report, wall)
 
     def _fill(self, order: BrokerOrder, event: OwnFilled) -> None:
         done = 0
@@ -521,6 +574,7 @@ class OrderDesk:
 
     def _end(self, order: BrokerOrder, unfilled: int, why: str, wall: int) -> None:
         assert unfilled == order.leaves
+        order.released = unfilled
         self._close(order, why, wall)
         match why:
             case "filled":
@@ -574,11 +628,15 @@ class OrderDesk:
         assert cancel is not None and cancel.original is order
         if cancel.is_silent:
             return False
+        self._say_canceled(cancel, canceled, wall)
+        return True
+
+    def _say_canceled(self, cancel: BrokerCancel, canceled: int, wall: int) -> None:
+        order = cancel.original
         self._answer(cancel.answer, cancel.order_no, _CANCEL_TAKEN, wall)
         for state in (RECEIVED, CONFIRMED):
             report = cancel_report(cancel, state, canceled, self._account, self._quote(order), self._knobs, wall)
             self._report(order, cancel.answer, report, wall)
-        return True
 
     def _close(self, order: BrokerOrder, reason: str, wall: int) -> None:
         self._account.release(order.claim, order.leaves)

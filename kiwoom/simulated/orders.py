@@ -96,6 +96,10 @@ class BrokerOrder:
     fill_qty: int = 0
     """The last fill's number, price and quantity."""
     ended: bool = False
+    released: int = 0
+    """Shares that its end left unfilled."""
+    shelved: bool = False
+    """Laid aside by the server: neither at the exchange nor in any list."""
     reports_floor: int = 0
     """Wall time before which no further report of this order leaves, but for those that overtake on purpose."""
     changed: int = field(init=False)

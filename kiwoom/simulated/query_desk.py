@@ -6,6 +6,7 @@ screen, OPT10054 registers VI events.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -148,7 +149,8 @@ class QueryDesk:
     def _table(self, name: str, inputs: Mapping[str, str], screen_no: str, rq_name: str, wall: int) -> queries.Table:
         match name:
             case "opt10075":
-                return queries.open_orders(self._listed(rq_name, wall), inputs, self._account, self._feed.quote)
+                listed = self._as_before(self._listed(rq_name, wall), rq_name, wall)
+                return queries.open_orders(listed, inputs, self._account, self._feed.quote)
             case "opt10076":
                 return queries.fills(self._listed(rq_name, wall), inputs)
             case "opw00018":
@@ -169,7 +171,22 @@ class QueryDesk:
     def _listed(self, rq_name: str, wall: int) -> Iterable[BrokerOrder]:
         """The orders that the lists of orders know of by now."""
         lag = self._line.dice.delay("list_lag", rq_name, wall)
-        return [order for order in self._orders() if order.received <= wall - lag] if lag else self._orders()
+        return [order for order in self._orders() if not order.shelved and order.received <= wall - lag]
+
+    def _as_before(self, orders: Iterable[BrokerOrder], rq_name: str, wall: int) -> Iterable[BrokerOrder]:
+        """A list that has not noticed the latest ends."""
+        dice = self._line.dice
+        if not dice.happens("list_stale", rq_name):
+            return orders
+        stale_ns = dice.size("list_stale")
+        listed = []
+        for order in orders:
+            if order.released and order.changed > wall - stale_ns:
+                dice.note("list_stale", order.order_no, wall, stale_ns)
+                order = copy(order)
+                order.ended, order.leaves = False, order.released
+            listed.append(order)
+        return listed
 
     def _continued(self, tr_code: str, screen_no: str) -> queries.Table:
         remainder = self._remainder

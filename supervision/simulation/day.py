@@ -6,7 +6,7 @@ FlatInTime allows; then it is shut down in order, and the books are compared.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from random import Random
 from typing import Protocol, runtime_checkable
@@ -27,6 +27,7 @@ from supervision.simulation.coverage import Coverage
 from supervision.simulation.evidence import Breach, Checker, FaultsOff, MachineEvent
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS, MachineFaults, plan_blows
 from supervision.simulation.memory_journal import JournalDisk
+from supervision.simulation.operator_orders import operator_orders
 from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
 from supervision.simulation.variety import varied
@@ -38,8 +39,12 @@ STORM_NS = 32 * SECOND
 CALM_MIN_NS, CALM_MAX_NS = 5 * SECOND, 16 * SECOND
 """What was late in the storm comes in the first of them; the machine may not take as long as the second to be flat."""
 SHUTDOWN_NS = 1_500 * MS
-EARLY, LATE = (9 * 3_600 + 29) * SECOND, (15 * 3_600 + 19 * 60 + 24) * SECOND
-MIDDAY = (13 * 3_600) * SECOND
+EARLY, MIDDAY = (9 * 3_600 + 29) * SECOND, (13 * 3_600) * SECOND
+CLOSE = (15 * 3_600 + 20 * 60) * SECOND
+LATE_STORM_NS = 12 * SECOND
+"""A day that begins late has a storm longer by this, which ends a little after the close."""
+AFTER_CLOSE_NS = 3 * SECOND
+LATE_PERMILLE, MIDDAY_PERMILLE = 160, 100
 
 BREACHES_MAX = 50
 """Of one day: the first ones tell most."""
@@ -94,10 +99,15 @@ def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
     random = Random(f"{plan.seed}:day")
     loaded = with_few_symbols(varied(plan.loaded, plan.seed), SYMBOLS)
     faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
+    drawn = random.randrange(1_000)
+    start_ns = MIDDAY if drawn < MIDDAY_PERMILLE else EARLY
+    if drawn >= 1_000 - LATE_PERMILLE:
+        plan = replace(plan, storm_ns=plan.storm_ns + LATE_STORM_NS)
+        start_ns = CLOSE + AFTER_CLOSE_NS - plan.storm_ns
     settings = WorldSettings(
         seed=plan.seed,
         day=SIMULATED_DAY,
-        start_ns=random.choice((EARLY,) * 7 + (MIDDAY, LATE)),
+        start_ns=start_ns,
         latency=latency,
         faults=faults,
         broker=knobs,
@@ -122,6 +132,7 @@ class SimulatedDay:
         self._random = random
         self._outcomes: Counter[str] = Counter()
         self._strikes: Counter[str] = Counter()
+        self._pressed: Counter[str] = Counter()
         self._coverage = Coverage()
         self._diary = diary
         self._failures = Failures()
@@ -147,18 +158,26 @@ class SimulatedDay:
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
         storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
+        symbols = [entry.symbol for entry in world.loaded.traded]
+        for order in operator_orders(plan.storm_ns, symbols, Random(f"{plan.seed}:operator")):
+            world.time.at(start + order.at_ns, self._operate, order.command)
         self.run_to(start + plan.storm_ns)
         storm.end()
         world.calm()
         self.tell(FaultsOff())
-        world.operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
+        self._operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
         self.run_to(start + plan.storm_ns + CALM_MIN_NS)
         while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
             self.run_to(world.time.now + SECOND // 2)
         world.shut_down()
         self.run_to(world.time.now + SHUTDOWN_NS)
         self._strikes.update(storm.losses.blows)
+        self._strikes.update({f"operator {name}": count for name, count in self._pressed.items()})
         return self.verdict(start)
+
+    def _operate(self, command: OperatorCommand) -> None:
+        self._pressed[command.command.value] += 1
+        self.world.operate(command)
 
     def _is_quiet(self) -> bool:
         ours = (order for order in self.world.broker_open_orders() if not order.by_hand)
@@ -240,14 +259,14 @@ class Failures(Checker):
 
     def collapsed(self, traces: Sequence[str], at: int) -> None:
         for trace in traces:
-            self.breach(at, "the Supervisor: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
+            self.breach(at, "the stage: " + " ".join(line.strip() for line in trace.splitlines()[-3:]))
 
 
 def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSettings:
     """What the configuration of this day promises."""
     config = loaded.config
     guard_start, guard_end = config.guard_window(settings.day)
-    latency = Latency(**settings.latency)
+    latency, costs = Latency(**settings.latency), config.cost_model(settings.day)
     usual = Latency()
     slower = sum(
         max(0, getattr(latency, name) - getattr(usual, name)) * trips
@@ -263,5 +282,10 @@ def checker_settings(loaded: LoadedConfig, settings: WorldSettings) -> CheckerSe
         guard_start=guard_start,
         guard_end=guard_end,
         closing=config.nxt_main_window(settings.day)[1],
+        fee_ppb=costs.fee_ppb,
+        tax_ppb_of={entry.symbol: costs.tax_ppb(entry.market) for entry in loaded.traded},
+        half_ticks=config.buffer_half_ticks,
+        half_ticks_of={entry.symbol: config.buffer_half_ticks_for(entry.symbol) for entry in loaded.traded},
+        visible_min=config.min_visible_qty,
         allowances=Allowances(latency_ns=slower * MS),
     )

@@ -178,6 +178,10 @@ class View(Protocol):
         """Those that a PairManager alive now has in hand."""
         ...
 
+    def counted_pairs(self) -> tuple[str, ...]:
+        """Those that the Router alive now counts as running."""
+        ...
+
     def rows(self) -> Sequence[Row]:
         """The whole journal as committed."""
         ...

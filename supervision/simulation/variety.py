@@ -9,22 +9,30 @@ from config.reader import LoadedConfig
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "execution.slice_qty": ("1", "1", "1", "2", "3", "5", "7"),
-    "execution.t_hedge_ms": ("1000", "1000", "600", "300"),
+    "execution.t_hedge_ms": ("1000", "800", "500", "300", "150"),
+    "execution.max_hedge_attempts": ("5", "5", "5", "3", "2", "1"),
+    "execution.timeouts.ioc_end_ms": ("500", "500", "200"),
     "execution.max_concurrent_symbols": ("2", "2", "3", "4"),
     "execution.max_outstanding_pairs_per_symbol": ("1", "1", "1", "2"),
     "router.entry_leg": ("auto", "auto", "sell_rich", "buy_cheap"),
     "router.entry_leg_style.prefer": ("ioc", "ioc", "ioc", "market"),
+    "router.hedge_leg.prefer": (*("limit",) * 11, "ioc"),
     "router.hedge_leg.hedge_price": ("lock", "lock", "join", "mid"),
     "router.hedge_leg.hedge_fallback_venue": ("best", "best", "same"),
     "throttling.min_tokens_free_to_start_new_pair": ("4", "3", "3"),
     "spread_engine.cooldown_ms": ("100", "100", "0"),
 }
 """By key: as often as it stands here."""
+_OVERRIDES = "symbols.per_symbol_overrides"
+_IOC_ONLY_PERCENT = 25
+"""On so many days the first symbol is hedged by IOC at once."""
 
 
 def varied(loaded: LoadedConfig, seed: int) -> LoadedConfig:
     """The configuration of this seed's day. Raises ConfigErrors if what the user set does not go with a choice."""
     random = Random(f"{seed}:settings")
     drawn = {key: random.choice(values) for key, values in _CHOICES.items()}
+    if random.randrange(100) < _IOC_ONLY_PERCENT and loaded.traded:
+        drawn[_OVERRIDES] = f'{{"{loaded.traded[0].symbol}": {{hedge_ioc_only: true}}}}'
     sets = [f"{key}={value}" for key, value in drawn.items() if loaded.origins.get(key) == "default"]
     return loaded.changed(sets)

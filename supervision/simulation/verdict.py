@@ -151,7 +151,12 @@ class Verdict:
     def code(self) -> Exit:
         if self.effort.interrupted:
             return Exit.INTERRUPTED
-        return Exit.BROKEN if self.totals.failures or self.uncovered else Exit.FLAT
+        return Exit.BROKEN if self.totals.failures or self.uncovered or self.idle else Exit.FLAT
+
+    @property
+    def idle(self) -> bool:
+        """Days were run and not one pair was tried: promises that nothing tested are not kept."""
+        return self.totals.finished > 0 and not self.totals.outcomes["attempted"]
 
     @property
     def pairs_per_second_per_core(self) -> float:
@@ -220,6 +225,8 @@ class Verdict:
             lines.append(f"BROKEN: {len(totals.failures)} of {totals.days} days")
         elif self.uncovered:
             lines.append(f"NOT COVERED: every promise was kept, but {len(self.uncovered)} ways were not tried enough")
+        elif self.idle:
+            lines.append("NOTHING TRIED: not one pair was attempted, so no promise was tested; look at the settings")
         elif not effort.interrupted:
             lines.append(f"held: every promise was kept on {totals.days} days")
         return lines

@@ -3,6 +3,7 @@
 The broker and the disk outlive the machine, which may be started several times; all of it is decided by the seed.
 """
 
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -273,6 +274,9 @@ class World(BrokerSide):
             if (pair := actor.core.pair) is not None
         )
 
+    def counted_pairs(self) -> tuple[str, ...]:
+        return tuple(pair_id for actor in self.actors(Role.ROUTER) for pair_id in actor.core.running_pairs)
+
     def _actor_started(self, cell: Cell) -> None:
         actor = cell.actor
         if isinstance(actor, Shell) and actor.core is not None:
@@ -313,7 +317,12 @@ class World(BrokerSide):
             self.broker.disconnected()
 
     def call(self, frame: CallFrame, at: int) -> ReplyFrame:
-        reply = self.broker.call(frame, at, self.true_wall(at))
+        try:
+            reply = self.broker.call(frame, at, self.true_wall(at))
+        except Exception:
+            # The adapter above would take it for a mood of the control and go on.
+            self.stage.collapses.append(traceback.format_exc())
+            raise
         self._after_broker()
         return reply
 

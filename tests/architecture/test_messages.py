@@ -51,4 +51,4 @@ def test_each_conversation_says_who_speaks_to_whom() -> None:
 def test_every_actor_is_a_shell_over_a_core_of_the_same_name() -> None:
     shells = {path.stem for path in Path("actors").glob("*.py")}
     cores = {path.stem for path in Path("actors/cores").glob("*.py")} - {"__init__"}
-    assert shells - {"__init__", "clock", "core", "effects", "journal", "lifeline", "shell"} == cores
+    assert shells - {"__init__", "clock", "core", "effects", "host", "journal", "lifeline", "shell"} == cores

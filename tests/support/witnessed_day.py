@@ -45,6 +45,9 @@ class StageView:
     managed: dict[str, str] = field(default_factory=dict)
     """pair_id -> symbol, of pairs with a live manager."""
 
+    counted: dict[str, None] = field(default_factory=dict)
+    """Pairs that the Router counts as running."""
+
     def __post_init__(self) -> None:
         self.holdings = dict(self.start_holdings)
         self.cash = self.start_cash
@@ -62,6 +65,9 @@ class StageView:
         return tuple(
             PairView(pair_id, 0, symbol, PairState.HEDGE_POST_SENT, 0, ()) for pair_id, symbol in self.managed.items()
         )
+
+    def counted_pairs(self) -> tuple[str, ...]:
+        return tuple(self.counted)
 
     def rows(self) -> list[Row]:
         return self.committed

@@ -6,10 +6,12 @@ does that, and calls each only with the rows that it wants. Nothing here does I/
 
 from supervision.simulation.checkers.account import Covered, Foreign, NoSelfTrade
 from supervision.simulation.checkers.books import Books
+from supervision.simulation.checkers.decisions import Edge, Legal, Room
 from supervision.simulation.checkers.exposure import FlatInTime, NoDoubleHedge, Owned, PairEnds, UnhedgedTime
 from supervision.simulation.checkers.money import Money, Replay
 from supervision.simulation.checkers.orders import AttemptFirst, Bounded, OneEnd, RightVenue, SentOnce, TrueEnds
 from supervision.simulation.checkers.panel import Panel
+from supervision.simulation.checkers.prompt import Prompt
 from supervision.simulation.checkers.settings import CONSEQUENCES_NS, Allowances, CheckerSettings
 from supervision.simulation.checkers.window import Priority, Reserve, TimesOfDay, Window
 from supervision.simulation.evidence import Checker
@@ -43,4 +45,8 @@ def all_checkers(settings: CheckerSettings) -> list[Checker]:
         RightVenue(books),
         Priority(settings, books),
         Foreign(books),
+        Edge(settings),
+        Legal(settings, books),
+        Room(settings, books),
+        Prompt(settings, books),
     ]

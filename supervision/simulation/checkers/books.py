@@ -197,6 +197,7 @@ class Books(Checker):
         self._struck_count: defaultdict[str, int] = defaultdict(int)
         self._longest_ns: defaultdict[str, int] = defaultdict(int)
         self._lied: dict[str, None] = {}
+        self._undead: dict[str, None] = {}
         self._symbols: dict[str, None] = {}
         self._elsewhere_ns = 0
         self._longest_elsewhere_ns = 0
@@ -441,6 +442,8 @@ class Books(Checker):
             self.down.begin(_LINE, at, at + strike.size_ns + self.settings.allowances.reconcile_max_ns)
         if strike.fault in self.settings.lies:
             self._lied[subject] = None
+        if strike.fault in self.settings.untrue_ends:
+            self._undead[subject] = None
         if subject not in self._names:
             self._strays[subject] = None
             self._elsewhere_ns += cost
@@ -473,6 +476,10 @@ class Books(Checker):
     def lied_about(self, facts: OrderFacts) -> bool:
         """The broker told of a fill or an end of it that never was."""
         return any(name in self._lied for name in facts.names)
+
+    def end_is_untrue(self, facts: OrderFacts) -> bool:
+        """The broker called it over, or let it be proved over, and it was not."""
+        return self.lied_about(facts) or any(name in self._undead for name in facts.names)
 
     def struck_ns(self, pair: PairFacts) -> int:
         """What the strikes since its beginning excuse: on its orders, on its symbol, on no order or symbol at all;

@@ -294,8 +294,8 @@ class NoDoubleHedge(Checker):
     """At the broker the live hedges of a pair never add up to more than its imbalance, nor stand on its other side.
 
     After each ORDER, FILL and END row of the pair: what live leg-B sells may still sell <= max(0, imbalance), what
-    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled of orders about whose end
-    the broker lied.
+    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled, or may fill, of orders
+    about whose end the broker lied.
     """
 
     rule = "NO DOUBLE HEDGE"
@@ -317,7 +317,7 @@ class NoDoubleHedge(Checker):
         too_many = max(pair.hedge_sells - max(0, imbalance), pair.hedge_buys - max(0, -imbalance))
         if too_many <= 0:
             return
-        excused = sum(order.filled for order in pair.orders if self._books.lied_about(order))
+        excused = sum(order.filled + order.leaves for order in pair.orders if self._books.end_is_untrue(order))
         if too_many > excused:
             live = [f"{each.cl_ord_id} {each.leaves}" for each in pair.orders if each.live and each.is_hedge]
             self.breach(at, f"{pair.pair_id} is open by {imbalance:+d} and has live hedges {', '.join(live)}")

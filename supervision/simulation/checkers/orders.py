@@ -74,8 +74,11 @@ class AttemptFirst(Checker):
             self.breach(at, f"{row.rq_name} was called and is in no attempt row")
             return
         said = facts.attempt
-        written = (said.symbol, said.order_type, said.hoga_code, said.price or 0, said.qty, said.orig_order_no or "")
-        called = (row.symbol, row.order_type, row.hoga_code, row.price or 0, row.qty, row.orig_order_no)
+        # A cancel at NXT has one type for both sides, so a call that the broker turned away may have no side.
+        written: tuple[object, ...] = (said.venue, said.side if row.side else "", said.symbol, said.order_type)
+        written += (said.hoga_code, said.price or 0, said.qty, said.orig_order_no or "")
+        called: tuple[object, ...] = (row.venue or said.venue, row.side, row.symbol, row.order_type)
+        called += (row.hoga_code, row.price or 0, row.qty, row.orig_order_no)
         if written != called:
             self.breach(at, f"{row.rq_name} was written as {written} and called as {called}")
 
@@ -204,7 +207,7 @@ class TrueEnds(Checker):
             self._made[row.rq_name][key] = (row.fill_qty or 0, row.fill_px or 0)
         elif row.rq_name in self._told:
             end = self._told[row.rq_name].end
-            if end is not None and not self._lied(row.rq_name):
+            if end is not None and not self._undead(row.rq_name):
                 self.breach(at, f"{row.rq_name} came to the broker after it was called {_word(end)}")
 
     def journal(self, row: Row, at: Nanos) -> None:
@@ -253,7 +256,7 @@ class TrueEnds(Checker):
         if row.event_type is EventType.ORDER_REFUSED:
             if facts.called is not None:
                 self.breach(at, f"{name} is called refused and came to the broker")
-        elif not self._lied(name):
+        elif not self._undead(name):
             self._left_the_book(row, facts, at)
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
@@ -272,6 +275,10 @@ class TrueEnds(Checker):
     def _lied(self, name: str) -> bool:
         facts = self._books.orders.get(name)
         return facts is not None and self._books.lied_about(facts)
+
+    def _undead(self, name: str) -> bool:
+        facts = self._books.orders.get(name)
+        return facts is not None and self._books.end_is_untrue(facts)
 
 
 def _key(row: Row) -> tuple[str, str, str]:
@@ -363,7 +370,7 @@ class Bounded(Checker):
 
 
 class RightVenue(Checker):
-    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of ours."""
+    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of its own pair."""
 
     rule = "RIGHT VENUE"
     row_types: ClassVar[frozenset[EventType]] = frozenset()
@@ -382,6 +389,8 @@ class RightVenue(Checker):
                 at, f"{row.rq_name} would cancel {row.orig_order_no} of {row.symbol}, which is no order of ours"
             )
             return
+        if not row.rq_name.startswith(f"{target.pair.pair_id}-"):
+            self.breach(at, f"{row.rq_name} cancels {target.cl_ord_id}, an order of another pair")
         wanted = _CANCEL_TYPES[target.attempt.venue or "", target.attempt.side or ""]
         if row.order_type != wanted:
             self.breach(

@@ -28,6 +28,11 @@ CONSEQUENCES_NS: Final[Mapping[str, int]] = {
     "clear_says_filled": 1_200 * MS,
     "clear_unmarked": 1_200 * MS,
     "fill_split": 200 * MS,
+    "ioc_rests": 2_000 * MS,  # the end's patience, a query, the cancel and its end
+    # ends that are none
+    "order_shelved": 3_500 * MS,  # as if lost; it turns up later, and what it does then is hedged like a fill
+    "reject_untrue": 1_500 * MS,
+    "cancel_untrue": 1_500 * MS,
     # rejections
     "reject_tr": 600 * MS,  # the next rung after the retry's pause; a refused venue is passed over for 400 ms
     "reject_exchange": 600 * MS,
@@ -45,6 +50,7 @@ CONSEQUENCES_NS: Final[Mapping[str, int]] = {
     "query_overload": 1_500 * MS,
     "query_failed": 1_000 * MS,
     "list_lag": 1_200 * MS,  # asked again twice
+    "list_stale": 1_500 * MS,  # a cancel of what is over, its answer's patience, and the query again
     # the market: how long it stops is told by events of its own (TradingHalted, VenueClosed)
     "touch_gone": 600 * MS,
     "touch_thin": 600 * MS,
@@ -158,9 +164,28 @@ class CheckerSettings:
     """Cancels of one order, plus one for each strike on its pair and each death."""
     queries_max: int = 12
     """Doubt queries of one pair, plus four for each strike on it and each death."""
+    prompt_ns: int = 300 * MS
+    """How long after an order's end the pair's next step may be stamped."""
+    wake_ns: int = 2 * MS
+    """How late a timer may be."""
+    room_ns: int = 2 * SECOND
+    """How long the Router may count a pair whose end is written."""
+    fee_ppb: tuple[int, int] = (0, 0)
+    """Commission on KRX and NXT, in parts per billion."""
+    tax_ppb_of: Mapping[str, int] = field(default_factory=dict)
+    """Tax on sales by symbol, in parts per billion; a symbol that is not here has an edge that nobody judges."""
+    half_ticks: int = 2
+    """The buffer of the edge rule, in half ticks."""
+    half_ticks_of: Mapping[str, int] = field(default_factory=dict)
+    """By symbol."""
+    visible_min: int = 1
+    """Shares that must be visible on both sides of a signal."""
     lies: frozenset[str] = frozenset({"phantom_report"})
     """Faults by which the broker itself tells of a fill or an end that never was. What then follows is excused where it
     is about that order only; MONEY, REPLAY and PAIR ENDS hold it against the day all the same."""
+    untrue_ends: frozenset[str] = frozenset({"order_shelved", "reject_untrue", "cancel_untrue"})
+    """Faults by which an order that the broker's own words prove to be over trades all the same. Excused is only that
+    it is called over, and that others are sent in its place: its fills must be booked and made good like any other."""
     allowances: Allowances = field(default_factory=Allowances)
 
     def __post_init__(self) -> None:

@@ -66,9 +66,18 @@ def test_a_working_order_that_is_listed_rests() -> None:
     assert stage.row_types() == [E.DOUBT_QUERY, E.DOUBT_RESOLVED]
 
 
+def test_a_working_order_that_the_lists_leave_out_too_soon_may_have_filled() -> None:
+    stage = Stage.up().entry_working().hears(query())
+    assert verdict(answers(stage)) is DoubtVerdict.UNKNOWN
+    stage.waits(SECOND).hears(query())
+    answers(stage, (), (open_row("0000101", leaves=0, cum=1, px=69_900),))
+    stage.waits(300 * MS)
+    assert [type(event) for event in stage.take_events()] == [OrderFilled, DoubtResolved]
+
+
 def test_a_working_order_that_is_listed_nowhere_has_ended() -> None:
     """IOC end C (KIWOOM.md 4.2): nothing was ever reported."""
-    stage = Stage.up().entry_working().hears(query())
+    stage = Stage.up().entry_working().waits(SECOND).forgets().hears(query())
     end, resolved = answers(stage)
     assert (type(end), end.reason, end.canceled_qty) == (OrderCanceled, EndReason.IOC_REMAINDER, 1)
     assert resolved.verdict is DoubtVerdict.ENDED
@@ -203,7 +212,7 @@ def test_a_query_without_a_line_says_unknown() -> None:
 
 
 def test_a_query_by_a_cancels_id_is_about_its_order() -> None:
-    stage = Stage.up().hedge_working().hears(cancel()).called("C1").forgets().hears(query("C1"))
+    stage = Stage.up().hedge_working().waits(SECOND).hears(cancel()).called("C1").forgets().hears(query("C1"))
     (first,) = stage.take_calls()
     stage.tr_answer(first)
     (second,) = stage.take_calls()
@@ -289,7 +298,7 @@ def test_a_timed_out_order_found_by_its_pairs_query_can_be_cancelled() -> None:
 
 
 def test_what_the_query_proves_is_told_to_the_router_too() -> None:
-    stage = Stage.up().hedge_working().hears(query("H1"))
+    stage = Stage.up().hedge_working().waits(SECOND).hears(query("H1"))
     (first,) = stage.take_calls()
     stage.tr_answer(first)
     (second,) = stage.take_calls()

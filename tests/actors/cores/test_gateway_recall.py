@@ -257,7 +257,7 @@ def test_a_late_rejection_of_a_forgotten_cancel_says_nothing_of_the_next() -> No
 
 
 def test_the_shards_are_told_when_what_rested_before_rests_no_more() -> None:
-    stage = Stage.up().hedge_working().comes_back()
+    stage = Stage.up().hedge_working().waits(SECOND).comes_back()
     told = [send.message for send in stage.take_sends() if isinstance(send.message, OwnResting)]
     assert told[0].qty == 0
 

@@ -45,8 +45,8 @@ def bought(pair_id: str = PAIR, number: str = "0000101", cl_ord_id: str = "E1", 
     return stage.filled(number, "X1").forgets()
 
 
-def said(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR) -> Row:
-    extra = {"child": child, "open_qty": open_qty}
+def said(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR, **more: int) -> Row:
+    extra = {"child": child, "open_qty": open_qty, **more}
     return row(E.PAIR_STATE, 0, extra, pair_id=pair_id, symbol=SAMSUNG, state=state.value)
 
 
@@ -118,6 +118,15 @@ def test_a_flat_pair_whose_terminal_row_was_lost_is_given_back_to_be_ended() -> 
 
 def restored_orders(stage: Stage) -> tuple[Any, ...]:
     return tuple(order.standing for order in stage.core._orders.of_pair(PAIR))
+
+
+def test_a_pair_whose_end_was_lost_after_its_slot_had_another_ends_before_the_other_goes_on() -> None:
+    stage = bought().hears(hedge()).called("H1").numbered("H1", "0000102").accepted("0000102", **NXT_SELL)
+    stage.filled("0000102", "X2", px=70_300, **NXT_SELL).hears(planned("E2", "P2")).called("E2").forgets()
+    pairs = [message.plan.pair_id for message in to_manager(stage.hears(MANAGER))]
+    assert pairs == [PAIR, "P2"]
+    stage.hears(end_rows(S.PAIRED_DONE, 1, 1)).forgets()
+    assert [message.plan.pair_id for message in to_manager(stage.hears(MANAGER))] == ["P2"]
 
 
 def test_a_late_fill_that_its_manager_took_with_it_is_its_next_child() -> None:
@@ -278,7 +287,8 @@ def test_an_imbalance_left_is_listed_until_it_is_closed() -> None:
     stage = unhedged().hears(ROUTER)
     (imbalance,) = stage.take_to(Role.ROUTER)[0].imbalances
     assert (imbalance.pair_id, imbalance.bought, imbalance.sold, imbalance.net_won) == (PAIR, 1, 0, -70_015)
-    stage.hears(RowsPosted((said(S.RESCUE, 1, 1),))).hears(end_rows(S.FLATTENED, 1, 1, child=1)).hears(ROUTER)
+    begins = said(S.RESCUE, 1, 1, handed_qty=1, handed_won=70_000)
+    stage.hears(RowsPosted((begins,))).hears(end_rows(S.FLATTENED, 1, 1, child=1)).hears(ROUTER)
     assert stage.take_to(Role.ROUTER)[0].imbalances == ()
 
 

@@ -172,10 +172,25 @@ def test_a_symbol_in_vi_takes_no_order_there_but_can_be_cancelled_and_traded_els
     assert refusal_of(stage, hedge("H2", price=Won(70_400))) is R.HALTED
     assert refusal_of(stage, cancel()) is None
     assert refusal_of(stage, entry()) is None
+
+
+def test_a_vi_of_a_venue_not_told_stops_entries_on_both_and_no_hedge() -> None:
+    stage = Stage.up()
     stage.hears(ViChanged(stage.stamp(), SAMSUNG, None, True))
+    assert refusal_of(stage, entry("E1")) is R.HALTED
     assert refusal_of(stage, entry("E2", venue=Venue.KRX)) is R.HALTED
+    assert refusal_of(stage, hedge("H1", price=Won(70_400))) is None
     stage.hears(ViChanged(stage.stamp(), SAMSUNG, None, False))
-    assert refusal_of(stage, hedge("H3", price=Won(70_400))) is None
+    assert refusal_of(stage, entry("E3")) is None
+
+
+def test_the_end_of_a_vi_ends_only_what_was_announced_in_the_same_words() -> None:
+    stage = Stage.up()
+    stage.hears(ViChanged(stage.stamp(), SAMSUNG, Venue.NXT, True))
+    stage.hears(ViChanged(stage.stamp(), SAMSUNG, None, False))
+    assert refusal_of(stage, hedge("H1", price=Won(70_400))) is R.HALTED
+    stage.hears(ViChanged(stage.stamp(), SAMSUNG, Venue.NXT, False))
+    assert refusal_of(stage, hedge("H2", price=Won(70_400))) is None
 
 
 def test_observe_mode_sends_nothing() -> None:

@@ -135,6 +135,7 @@ def test_nothing_may_be_traded_on_before_limits_and_sessions_are_known() -> None
         (LimitsKnown(((7, Won(101), Won(200)),)), (7, 3, 0, 0, 101, 6, 0, 0, 101, 6, 1, 2)),
         (SymbolHalted(7, Venue.KRX, True, "VI"), (7, 2, 0, 0, 0, 0, 100, 5, 101, 6, 1, 2)),
         (SymbolHalted(7, Venue.NXT, True, "VI"), (7, 1, 100, 5, 101, 6, 0, 0, 0, 0, 1, 2)),
+        (SymbolHalted(7, None, True, "VI"), (7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2)),
         (VenueOpen(Venue.NXT, False), (7, 1, 100, 5, 101, 6, 0, 0, 0, 0, 1, 2)),
         (OwnResting(7, Venue.NXT, Side.BUY, Won(100), Shares(2)), (7, 3, 100, 5, 101, 6, 100, 3, 101, 6, 1, 2)),
         (OwnResting(7, Venue.KRX, Side.SELL, Won(101), Shares(6)), (7, 3, 100, 5, 0, 0, 100, 5, 101, 6, 1, 2)),
@@ -182,6 +183,14 @@ def test_a_watching_slot_is_told_at_once_and_on_every_change_of_its_symbol_only(
 
     book.hears(WatchTop(8, slot=2, on=False)).hears(batch(quote(8, KRX, 98)))
     assert [send.to for send in book.take_sends()] == [Role.SPREAD_ENGINE]
+
+
+def test_a_halt_of_a_venue_not_told_ends_the_edge_but_hides_no_quote_from_a_hedge() -> None:
+    book = running().hears(batch(quote(8), quote(8, NXT))).hears(WatchTop(8, slot=2, on=True))
+    book.take_sends()
+    book.hears(SymbolHalted(8, None, True, "VI"))
+    told = [send.message for send in book.take_sends() if send.to is Role.PAIR_MANAGER]
+    assert [(top.is_open, top.bid) for top in told] == [((True, True), (100, 100))]
 
 
 def test_two_slots_may_watch_one_symbol_and_a_slot_watches_one_at_a_time() -> None:

@@ -57,7 +57,16 @@ MINE = "0000101"
 CASES = [
     Case("a working order that is listed rests", W, MINE, (row(leaves_qty=2),), (), Proof.RESTING),
     Case("with what it has filled", W, MINE, (row(leaves_qty=1, cum_qty=1),), (row(cum_qty=1),), Proof.RESTING, 1),
-    Case("a working order not listed is over", W, MINE, (), (), Proof.OVER),
+    Case("a working order not listed at once may have filled", W, MINE, (), (), Proof.UNCLEAR),
+    Case(
+        "what was in the book and is not, over a list with a remainder",
+        W,
+        MINE,
+        (),
+        (row(leaves_qty=1, cum_qty=1),),
+        Proof.OVER,
+        1,
+    ),
     Case("with what it had filled", W, MINE, (), (row(cum_qty=1),), Proof.OVER, 1),
     Case(
         "what filled whole between the two answers is over",
@@ -102,6 +111,11 @@ def test_the_lists_prove_what_they_prove(case: Case) -> None:
         asked=Nanos(10),
     )
     assert (proved.proof, proved.cum_qty) == (case.proof, case.cum)
+
+
+def test_a_working_order_not_listed_long_after_its_call_is_over() -> None:
+    late = Nanos(order(W, MINE).returned + SECOND)
+    assert evidence(order(W, MINE), (), (), is_taken=lambda _: False, asked=late).proof is Proof.OVER
 
 
 def test_an_order_accepted_after_the_question_was_asked_is_not_over_by_its_absence() -> None:

@@ -115,3 +115,21 @@ def test_a_contained_sell_that_fills_and_its_balance_count_once() -> None:
 
 def test_what_is_free_is_never_negative() -> None:
     assert holding(1, 1).free(SAMSUNG, (sell("S1", 5),)) == 0
+
+
+def test_a_numbered_sell_that_the_report_must_count_is_free_again_when_it_ends() -> None:
+    """Its acceptance was never reported, and no report follows its end."""
+    post = sell("S1", 7, OrderState.NUMBERED)
+    holdings = holding(7, 7)
+    holdings.reported(SAMSUNG, Shares(7), Shares(0), (post,))
+    holdings.ended(post, Shares(7))
+    assert holdings.free(SAMSUNG, ()) == 7
+
+
+def test_what_others_blocked_before_is_not_taken_for_a_numbered_sell() -> None:
+    post = sell("S1", 3, OrderState.NUMBERED)
+    holdings = holding(10, 6)
+    holdings.reported(SAMSUNG, Shares(10), Shares(6), (post,))
+    assert holdings.free(SAMSUNG, (post,)) == 3
+    holdings.ended(post, Shares(3))
+    assert holdings.free(SAMSUNG, ()) == 6

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -179,6 +180,14 @@ def test_the_brokers_own_costs_replace_the_estimate_and_a_late_report_does_not_t
     assert (book.commission, book.tax) == (350, 4_000)
     book.take(fill(1, 1_000_000, Side.SELL, exec_id="3", cum=3, costs=(340, 3_900)))
     assert (book.commission, book.tax) == (350, 4_000)
+
+
+def test_costs_that_cover_a_lost_fill_are_believed_once_that_is_booked_too() -> None:
+    book = ledger()
+    book.take(replace(fill(1, 1_000_000, Side.SELL, cum=1, costs=(350, 4_100)), costs_of_qty=Shares(2)))
+    assert (book.commission, book.tax) == (170, 2_000), "the estimate of what is booked"
+    book.take(fill(1, 1_000_000, Side.SELL, exec_id="QUERY2", cum=2))
+    assert (book.commission, book.tax) == (350, 4_100)
 
 
 def test_a_rescue_does_not_book_the_costs_of_its_parents_fills_again() -> None:

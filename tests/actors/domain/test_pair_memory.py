@@ -35,8 +35,8 @@ def over(cl_ord_id: str, event_type: EventType = E.CANCELED) -> Row:
     return row(event_type, 3, pair_id=PAIR, symbol=SAMSUNG, cl_ord_id=cl_ord_id)
 
 
-def state(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR) -> Row:
-    extra = {"child": child, "open_qty": open_qty}
+def state(state: PairState, child: int = 0, open_qty: int = 0, pair_id: str = PAIR, **more: int) -> Row:
+    extra = {"child": child, "open_qty": open_qty, **more}
     return row(E.PAIR_STATE, 4, extra, pair_id=pair_id, symbol=SAMSUNG, state=state.value)
 
 
@@ -110,11 +110,12 @@ def test_a_late_fill_that_closes_what_was_left_leaves_nothing() -> None:
 
 
 def test_a_child_that_closes_what_was_left_carries_it_in_its_own_sums() -> None:
-    handed = memory(*UNHEDGED, state(S.RESCUE, 1, 1))
+    begins = state(S.RESCUE, 1, 1, handed_qty=1, handed_won=70_000)
+    handed = memory(*UNHEDGED, begins)
     assert (handed.left(PAIR), handed.open_qty(PAIR), handed.flatten(PAIR)) == (0, 1, True)
     assert handed.sums(PAIR) == PairSums(commission_won=Won(7), tax_won=Won(100))
     assert tuple(handed.imbalances()) == ()
-    closed = memory(*UNHEDGED, state(S.RESCUE, 1, 1), fill("B1", Side.SELL, px=69_000), end(E.FLATTENED, 1, 1, 1))
+    closed = memory(*UNHEDGED, begins, fill("B1", Side.SELL, px=69_000), end(E.FLATTENED, 1, 1, 1))
     assert closed.sums(PAIR) == PairSums(Shares(1), Shares(1), Won(70_000), Won(69_000), Won(14), Won(200))
     assert (closed.traded_won, closed.net_won) == (139_000, -1_000 - 214)
 
