@@ -351,7 +351,7 @@ class World(BrokerSide):
                 self._on_event(VenueOpened(venue) if is_open else VenueClosed(venue))
 
     def disturb(self, disturbance: Callable[[SimulatedBroker, int], None]) -> None:
-        """Something happens at the broker or its market that nobody here asked for: now, `disturbance(broker, wall)`."""
+        """Something happens at the broker or its market now: `disturbance(broker, wall)`, whoever is behind it."""
         disturbance(self.broker, self.true_wall(self.time.now))
         self._after_broker()
 
