@@ -46,6 +46,7 @@ from supervision.simulation.evidence import (
     ActorStarted,
     LineCut,
     MachineEvent,
+    OrderHanded,
     PairView,
     TradingHalted,
     TradingResumed,
@@ -314,6 +315,9 @@ class World(BrokerSide):
         if self._line is line:
             self._line = None
             self.broker.disconnected()
+
+    def handed(self, cl_ord_id: str) -> None:
+        self._on_event(OrderHanded(cl_ord_id))
 
     def call(self, frame: CallFrame, at: int) -> ReplyFrame:
         reply = self.broker.call(frame, at, self.true_wall(at))
