@@ -174,7 +174,7 @@ def cancel_report(
     wall: int,
     reason: str = "0",
 ) -> ChejanFrame:
-    """gubun 0 of the cancel itself: 접수, then 확인, both with the quantity that was cancelled; or 거부 with the reason."""
+    """gubun 0 of the cancel itself: 접수, then 확인, with the quantity cancelled; or 거부 with the reason."""
     original = cancel.original
     values = _order_values(original, account, quote, knobs) | {
         9203: cancel.order_no,

@@ -373,7 +373,7 @@ class Bounded(Checker):
 
 
 class RightVenue(Checker):
-    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of its own pair."""
+    """A cancel goes to its order's venue, with that venue's type for its side, and only for its own pair's order."""
 
     rule = "RIGHT VENUE"
     row_types: ClassVar[frozenset[EventType]] = frozenset()

@@ -13,6 +13,8 @@ from supervision.simulation.evidence import ActorDied, Checker, LineCut, Machine
 
 _FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 _STEPS: Final = frozenset({EventType.PAIR_STATE, EventType.HEDGE_TIMEOUT, EventType.PAIRED_DONE, EventType.UNHEDGED})
+_ROWS_NS: Final = 2_000 * MS
+"""How late rows may come: their messages are delayed like any other."""
 _DISTURBING: Final = ("actor_hung", "message_delayed")
 _QUIET_NS: Final = 5_000 * MS
 _TRANSIT_NS: Final = 50 * MS
@@ -45,8 +47,8 @@ class Prompt(Checker):
 
     HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair, and not more than wake_ns
     later. After the end of a hedge that left the pair open (rejected, or cancelled), with no other order of the pair
-    under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry that
-    filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
+    under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
+    that filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
     Judged only where nothing died, hung, was delayed or cut within 5 s before.
     """
 
@@ -92,7 +94,7 @@ class Prompt(Checker):
                 story.hedging_from = row.ts_mono
         elif at >= self._quiet_from and self._asks_for_a_step(row, pair, story):
             fact = _Fact(pair.pair_id, row.ts_mono, row.leg == "A", f"the {row.event_type.value} of {row.cl_ord_id}")
-            self._facts.append((at + 2 * self._settings.prompt_ns, fact))
+            self._facts.append((at + self._settings.prompt_ns + _ROWS_NS, fact))
 
     def after_step(self, view: View, at: Nanos) -> None:
         while self._facts and at >= self._facts[0][0]:
