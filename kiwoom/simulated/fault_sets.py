@@ -54,6 +54,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "cancel_slow_ms": 50,
         "cancel_slow_ms_max": 1_500,
         "cancel_raced": 4_000,
+        "cancel_taken_early": 3_000,
         "post_hit": 2_000,
     },
     "queries": {
@@ -124,6 +125,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "cancel_slow_ms": 50,
         "cancel_slow_ms_max": 900,
         "cancel_raced": 800,
+        "cancel_taken_early": 500,
         "query_lost": 200,
         "query_late": 300,
         "query_late_ms": 200,
