@@ -623,7 +623,7 @@ class PairManagerCore:
             # It filled, it ended, or the cancel was wrong: the word on that is on its way. If not, ask.
             order.doubt(ask_at=self._later(pair.plan.cancel_ns << min(order.cancel_failures, CANCEL_PATIENCE_MAX)))
             order.cancel_failures += 1
-            if pair.state in _CANCELLING and order.command.leg == HEDGE_LEG:
+            if pair.state is S.CANCEL_POST_SENT and order.command.leg == HEDGE_LEG:
                 self.move(pair, T.CANCEL_TURNED_AWAY)
 
     def _cancel_stuck(self, pair: PairInHand, order: PairOrder) -> None:
@@ -725,7 +725,8 @@ class PairManagerCore:
             return T.ENTRY_OVERDUE if pair.entry.doubted else None
         if pair.ledger.open:
             return self._trigger_of_fills(pair, now)
-        return T.ENTRY_REFUSED if pair.entry.turned_down and not pair.ledger.bought else self._trigger_of_end(pair)
+        assert pair.ledger.bought == 0, "no hedge was given yet that could have closed what it bought or sold"
+        return T.ENTRY_REFUSED if pair.entry.turned_down else T.ENTRY_EMPTY
 
     def _trigger_of_end(self, pair: PairInHand) -> PairTrigger:
         if pair.ledger.bought == 0:
@@ -745,7 +746,7 @@ class PairManagerCore:
         elif any(order.doubted for order in pair.hedges):
             return T.HEDGE_OVERDUE
         elif pair.over_covered:
-            return T.OVER_COVERED
+            return T.POST_IN_THE_WAY
         elif pair.flatten:
             return T.FLATTEN
         elif self._post_expired(pair, now):
@@ -753,7 +754,7 @@ class PairManagerCore:
         elif self._mid_is_lost(pair):
             return T.MID_PASSED
         elif pair.post_failed:
-            return T.POST_FAILED
+            return T.POST_IN_THE_WAY
         return T.UNCOVERED if pair.uncovered > 0 and now.mono >= pair.not_before else None
 
     def _trigger_of_proof(self, pair: PairInHand) -> PairTrigger | None:

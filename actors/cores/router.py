@@ -259,7 +259,7 @@ class RouterCore:
             case OperatorCommand():
                 return self._obey(message, now)
             case AccountSnapshot():
-                self._read_account(message, now.mono)
+                self._read_account(message)
                 return self._open_books(now)
             case PositionChanged():
                 if self._books.read_position(message):
@@ -457,11 +457,11 @@ class RouterCore:
         filled = replace(pair.plan, qty=min(pair.plan.qty, ended.filled_qty))
         self._books.cash.shrink(ended.pair_id, self._cash_needed(filled))
 
-    def _read_account(self, account: AccountSnapshot, now: Nanos) -> None:
+    def _read_account(self, account: AccountSnapshot) -> None:
         self._limits = {symbol: (lower, upper) for symbol, lower, upper in account.limits}
         self._tradable = frozenset(account.tradable)
         self._conflicted = frozenset(account.conflicted)
-        self._books.read_account(account, now)
+        self._books.read_account(account)
 
     # --- what pairs report ---
 

@@ -12,14 +12,17 @@ counted a second time.
 
 Assumption: an order of somebody else's that appears within the milliseconds of a sell of ours, and is explained by it,
 is seen with the next report.
+
+An answer about the whole account was true at some time after the question, page by page: a report on a symbol that came
+since the question stands, and of our sales since then none is believed to be in the answer.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from actors.domain.order import OrderState, TrackedOrder
+from actors.domain.order import NO_TIME, OrderState, TrackedOrder
 from actors.domain.own_orders import OwnOrders
-from kiwoom.market import Shares, Side, Symbol
+from kiwoom.market import Nanos, Shares, Side, Symbol
 
 
 @dataclass(slots=True)
@@ -29,6 +32,10 @@ class _Position:
     """Of these, held by orders that are not ours."""
     ahead: int = 0
     """Bought less sold according to the reports, the fills themselves not seen yet: not to be counted twice."""
+    reported_at: Nanos = NO_TIME
+    filled_at: Nanos = NO_TIME
+    untold_sales: int = 0
+    """Shares sold since the last report."""
 
 
 class Holdings:
@@ -37,11 +44,13 @@ class Holdings:
     def __init__(self) -> None:
         self._positions: dict[Symbol, _Position] = {}
 
-    def reported(
-        self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], *, was_asked: bool = False
-    ) -> None:
-        """The broker's word. `live` are our open orders of the symbol. `was_asked`: it does not follow a fill, and so
-        explains nothing that was not explained before."""
+    def reported(self, symbol: Symbol, held: Shares, sellable: Shares, live: Iterable[TrackedOrder], at: Nanos) -> None:
+        """The broker's word, stamped `at`. `live` are our open orders of the symbol."""
+        self._take(symbol, held, sellable, live, was_asked=False)
+        self._positions[symbol].reported_at = at
+
+    def _take(self, symbol: Symbol, held: int, sellable: int, live: Iterable[TrackedOrder], *, was_asked: bool) -> None:
+        """`was_asked`: it does not follow a fill, and so explains nothing that was not explained before."""
         live = tuple(live)
         sells = _at_broker(live)
         resting = sum(order.leaves_qty for order in sells if order.state is OrderState.WORKING)
@@ -57,13 +66,20 @@ class Holdings:
         # Shares gone that no sell of ours explains are gone; shares gained are held against every purchase to come.
         self._positions[symbol] = _Position(held, max(0, external), max(ahead, -selling))
 
-    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders) -> None:
-        """The whole account, as it was asked for: what it does not list it no longer holds. To be told as soon as the
-        answer comes: a sale that rested then may be over a moment later."""
+    def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders, asked: Nanos) -> None:
+        """The whole account, as it was asked for at `asked`: what it does not list it no longer holds. To be told as
+        soon as the answer comes: a sale that rested then may be over a moment later."""
         known = {symbol: (held, sellable) for symbol, held, sellable in account}
         for symbol in (*known, *(each for each in self._positions if each not in known)):
             held, sellable = known.get(symbol, (Shares(0), Shares(0)))
-            self.reported(symbol, held, sellable, orders.open_orders(symbol), was_asked=True)
+            before = self._positions.get(symbol, _Position())
+            if before.reported_at > asked:
+                continue
+            sold = before.untold_sales if before.filled_at > asked else 0
+            self._take(symbol, held - sold, sellable - sold, orders.open_orders(symbol), was_asked=True)
+            after = self._positions[symbol]
+            after.reported_at, after.filled_at = before.reported_at, before.filled_at
+            after.untold_sales = before.untold_sales
 
     def as_account(self, orders: OwnOrders) -> tuple[tuple[Symbol, Shares, Shares], ...]:
         """(symbol, held, sellable), our fills and ended sales since the last word counted in."""
@@ -73,8 +89,10 @@ class Holdings:
             if each.held > 0
         )
 
-    def filled(self, order: TrackedOrder, qty: Shares) -> None:
+    def filled(self, order: TrackedOrder, qty: Shares, at: Nanos) -> None:
         position = self._positions.setdefault(order.symbol, _Position())
+        position.filled_at = at
+        position.untold_sales += qty if order.side is Side.SELL else 0
         signed = qty if order.side is Side.BUY else -qty
         known = min(signed, max(0, position.ahead)) if signed > 0 else max(signed, min(0, position.ahead))
         position.ahead -= known

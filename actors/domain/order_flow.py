@@ -135,7 +135,7 @@ class OrderFlow:
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
-        self._holdings.filled(order, qty)
+        self._holdings.filled(order, qty, at)
         # The order's one terminal row is written already if the fill comes after its end.
         ends_it = is_whole and not was_over
         event = OrderFilled(

@@ -93,14 +93,14 @@ class PairBooks:
 
     # --- what the broker and the journal say ---
 
-    def read_account(self, account: AccountSnapshot, now: Nanos) -> None:
+    def read_account(self, account: AccountSnapshot) -> None:
         self.cash.set_balance(account.cash_won)
         held = {symbol: (shares, sellable) for symbol, shares, sellable in account.holdings}
         for symbol in self.shares.symbols():
             if symbol not in held:
-                self.shares.report(symbol, 0, 0, now, is_list=True)
+                self.shares.report(symbol, 0, 0, account.at, is_list=True)
         for symbol, (shares, sellable) in held.items():
-            self.shares.report(symbol, shares, sellable, now, is_list=True)
+            self.shares.report(symbol, shares, sellable, account.at, is_list=True)
 
     def read_position(self, position: PositionChanged) -> bool:
         """True if it is again what it was before the pairs that left the symbol unhedged: closed by hand."""

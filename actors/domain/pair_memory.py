@@ -51,7 +51,7 @@ class _Pair:
     pair_id: str
     symbol: Symbol
     plan: PairPlan | None = None
-    """None: no entry of it was ever sent."""
+    """None: no entry of it was ever given to the Gateway."""
     generation: int = 0
     child: int = 0
     """The one that runs now, or ran last."""
@@ -161,6 +161,7 @@ class PairMemory:
             case EventType.TRADE_PARTIAL | EventType.TRADE_FILL:
                 self._filled(row)
             case EventType.CANCELED | EventType.ORDER_REJECT | EventType.ORDER_REFUSED:
+                self._planned(row)
                 pair = self._pairs.get(row.pair_id or "")
                 if pair is not None:
                     pair.live_orders.pop(row.cl_ord_id or "", None)
@@ -202,8 +203,13 @@ class PairMemory:
         assert row.cl_ord_id is not None
         pair.live_orders[row.cl_ord_id] = None
         pair.flatten |= extra.get("kind") == OrderKind.FLATTEN.value
-        if pair.plan is None and "plan" in extra:
-            pair.plan = plan_from_json(extra["plan"])
+        self._planned(row)
+
+    def _planned(self, row: Row) -> None:
+        """The entry's first row, sent or refused, brings the plan: from then on the pair must come to an end."""
+        plan = dict(row.extra).get("plan")
+        if plan is not None and self._of(row).plan is None:
+            self._of(row).plan = plan_from_json(plan)
 
     def _filled(self, row: Row) -> None:
         pair = self._of(row)
@@ -271,7 +277,7 @@ class PairMemory:
         return tuple((pair_id, pair.generation) for pair_id, pair in self._pairs.items() if pair.generation)
 
     def is_live(self, pair_id: str) -> bool:
-        """An entry of it was sent, and it is not over: an order, a quantity, or a child without an end."""
+        """An entry of it was given, and it is not over: an order, a quantity, or a child without an end."""
         pair = self._pairs.get(pair_id)
         return pair is not None and pair.plan is not None and pair.is_live
 
@@ -281,7 +287,7 @@ class PairMemory:
         return pair is not None and pair.is_running
 
     def is_settled(self, pair_id: str) -> bool:
-        """An entry of it was sent; nothing of it can trade any more, and it is flat: nothing is left to rescue."""
+        """An entry of it was given; nothing of it can trade any more, and it is flat: nothing is left to rescue."""
         pair = self._pairs.get(pair_id)
         return (
             pair is not None

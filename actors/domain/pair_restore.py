@@ -220,13 +220,18 @@ def _state(pair: PairInHand) -> PairState:
         return S.RESCUE if pair.ledger.open else S.HEDGE_IN_DOUBT
     if pair.entry is None:
         return S.HEDGE_IN_DOUBT if pair.ledger.open else S.ENTRY_IN_DOUBT
-    return S.ENTRY_TAKE_SENT
+    return _state_of_entry(pair)
+
+
+def _state_of_entry(pair: PairInHand) -> PairState:
+    """No hedge is known; one that filled all the same went out after the entry had come into doubt."""
+    return S.ENTRY_IN_DOUBT if pair.ledger.bought and pair.ledger.sold else S.ENTRY_TAKE_SENT
 
 
 def _state_with_entry(pair: PairInHand, own: list[PairOrder]) -> PairState:
     """Nothing of the hedges lives, but the entry may still fill."""
     if not own:
-        return S.ENTRY_TAKE_SENT
+        return _state_of_entry(pair)
     return _state_of(own[-1:]) if pair.ledger.open and (pair.took or pair.post_failed) else S.ENTRY_IN_DOUBT
 
 

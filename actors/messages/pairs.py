@@ -199,6 +199,8 @@ class AccountSnapshot:
     limits: tuple[tuple[Symbol, Won, Won], ...]
     tradable: tuple[Symbol, ...]
     conflicted: tuple[Symbol, ...]
+    at: Nanos
+    """When it was so: a PositionChanged with a later stamp knows better."""
 
 
 @dataclass(frozen=True, slots=True)

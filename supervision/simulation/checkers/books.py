@@ -198,6 +198,8 @@ class Books(Checker):
         self._longest_ns: defaultdict[str, int] = defaultdict(int)
         self._lied: dict[str, None] = {}
         self._undead: dict[str, None] = {}
+        self.undead_at: dict[str, int] = {}
+        """By symbol: the last fill of an order of ours about whose end the broker lied."""
         self._symbols: dict[str, None] = {}
         self._elsewhere_ns = 0
         self._longest_elsewhere_ns = 0
@@ -315,6 +317,8 @@ class Books(Checker):
         facts.filled += qty
         facts.amount += qty * (row.fill_px or 0)
         self._expect(facts, -qty)
+        if self.end_is_untrue(facts):
+            self.undead_at[pair.symbol] = row.ts_mono_ns
         before = pair.imbalance
         if facts.attempt.side == "BUY":
             pair.bought += qty

@@ -9,7 +9,7 @@ from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, OrderFacts, PairFacts, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
-from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, View
+from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, OrderHanded, View
 
 FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT, EventType.ORDER_REFUSED})
@@ -57,7 +57,10 @@ class SentOnce(Checker):
 
 
 class AttemptFirst(Checker):
-    """Every call was preceded by its committed attempt row, which says the same as the call."""
+    """Every call was preceded by its committed attempt row, which says the same as the call.
+
+    Preceded: the row stands when the Gateway hands the order to the control's thread, not only when it arrives.
+    """
 
     rule = "ATTEMPT-FIRST"
     row_types: ClassVar[frozenset[EventType]] = frozenset()
@@ -66,6 +69,10 @@ class AttemptFirst(Checker):
     def __init__(self, books: Books) -> None:
         super().__init__()
         self._books = books
+
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, OrderHanded) and event.cl_ord_id not in self._books.orders:
+            self.breach(at, f"{event.cl_ord_id} is handed over and is in no attempt row")
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if not is_ours(row.rq_name):
@@ -378,7 +385,7 @@ class Bounded(Checker):
 
 
 class RightVenue(Checker):
-    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of its own pair."""
+    """A cancel goes to its order's venue, with that venue's type for its side, and only for its own pair's order."""
 
     rule = "RIGHT VENUE"
     row_types: ClassVar[frozenset[EventType]] = frozenset()

@@ -508,17 +508,25 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
         parts = draw(
             st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2, unique_by=lambda part: part[1])
         )
+        parts = parts if sum(part for part, _ in parts) <= qty else []
         numbered = draw(st.booleans()) or bool(parts)
         sent = numbered or draw(st.booleans())
         over = draw(st.booleans())
+        style = IOC if tail == "A1" else draw(st.sampled_from((POST, IOC, MARKET)))
         orders.append(
             known(
-                tail, qty, IOC if tail == "A1" else draw(st.sampled_from((POST, IOC, MARKET))),
+                tail, qty, style,
                 sent=40 if sent else None, numbered=50 if numbered else None, filled=tuple(parts), over=over,
                 down=over and not parts and draw(st.booleans()), cancel=draw(st.sampled_from(("", "", f"C{tail}"))),
-                cancel_at=draw(st.sampled_from((None, 40, 800))), flatten=tail != "A1" and draw(st.booleans()),
+                cancel_at=draw(st.sampled_from((None, 40, 800))),
+                flatten=tail != "A1" and style is not POST and draw(st.booleans()),
             )
         )  # fmt: skip
+    if not orders[0].fills:  # nothing was hedged
+        del orders[1:]
+    if any(each.command.kind is OrderKind.FLATTEN for each in orders):  # from then on nothing is posted
+        flattened = [each.command.kind is OrderKind.FLATTEN for each in orders].index(True)
+        orders = [each for index, each in enumerate(orders) if index < flattened or each.command.style is not POST]
     return tuple(orders)
 
 
