@@ -10,7 +10,7 @@ Grows by one record per pair of the day: at most one entry is sent a second (SPE
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from actors.domain.pair_sums import carried_of, joined_sums, net_of
@@ -67,6 +67,8 @@ class _Pair:
     """Of the children that have ended."""
     unhedged: PairSums = field(default_factory=PairSums)
     """Of those, what ended UNHEDGED and stands."""
+    carrier: int = _NONE_YET
+    """The last child that what was left was handed to."""
     left: int = 0
     flatten: bool = False
 
@@ -89,24 +91,25 @@ class _Pair:
     def begin(self, child: int) -> None:
         self.child = max(self.child, child)
 
-    def hand_over(self, open_qty: int, won: int) -> None:
-        """The child that begins now closes so much of what was left (bought less sold): it carries that, at `won`, and
-        (with the whole of it) all that it cost, in its own sums, as the Router hands it over."""
-        is_whole = open_qty == self.left
-        costs = carried_of(self.unhedged) if is_whole else PairSums()
-        self.unhedged = PairSums() if is_whole else self.unhedged
-        side, qty = (Side.BUY, open_qty) if open_qty > 0 else (Side.SELL, -open_qty)
-        is_buy = side is Side.BUY
-        handed = replace(
-            costs,
-            bought=Shares(qty if is_buy else 0),
-            sold=Shares(0 if is_buy else qty),
-            buy_amount=Won(won if is_buy else 0),
-            sell_amount=Won(0 if is_buy else won),
+    def hand_over(self, child: int, open_qty: int, won: int) -> None:
+        """`child` closes so much of what was left (bought less sold): it is in its own sums, at `won` and with all the
+        costs of what was left, and in those of the children before it no more."""
+        if child == self.carrier:
+            return  # its manager's successor says so too
+        self.carrier = child
+        is_long, qty = open_qty > 0, abs(open_qty)
+        handed = PairSums(
+            bought=Shares(qty if is_long else 0),
+            sold=Shares(0 if is_long else qty),
+            buy_amount=Won(won if is_long else 0),
+            sell_amount=Won(0 if is_long else won),
+            commission_won=self.unhedged.commission_won,
+            tax_won=self.unhedged.tax_won,
         )
         self.sums = joined_sums(self.sums, handed, -1)
-        self.unbooked.insert(0, _Fill(side, qty, won))
         self.left -= open_qty
+        self.unhedged = joined_sums(self.unhedged, handed, -1) if self.left else PairSums()
+        self.unbooked.insert(0, _Fill(Side.BUY if is_long else Side.SELL, qty, won))
         self.flatten = True
 
     def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> PairSums:
@@ -222,7 +225,7 @@ class PairMemory:
         extra = dict(row.extra)
         pair.begin(child)
         if "handed_qty" in extra:
-            pair.hand_over(int(extra["handed_qty"]), int(extra["handed_won"]))
+            pair.hand_over(child, int(extra["handed_qty"]), int(extra["handed_won"]))
         if row.state in _TERMINAL:
             pair.said_over = child
         if row.state in _WITHOUT_FILLS:
