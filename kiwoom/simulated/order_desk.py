@@ -385,7 +385,9 @@ class OrderDesk:
         original = cancel.original
         if not original.by_hand:
             self._mischief.before_cancel(original, wall)
-            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(original.venue, original.order_no):
+            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(
+                original.venue, original.order_no
+            ):
                 self._confirm_untruly(cancel, wall)
                 return
         self._cancel_in_hand = cancel

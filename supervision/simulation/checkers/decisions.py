@@ -93,7 +93,9 @@ class Edge(Checker):
         side = "buy" if row.side == "BUY" else "sell"
         venue, price = extra_of(row, f"{side}_venue", ""), extra_of(row, "buy_ask" if side == "buy" else "sell_bid")
         if row.venue != venue or row.price not in (0, price):
-            self.breach(at, f"{row.pair_id} is to {side} on {row.venue} at {row.price}, its signal on {venue} at {price}")
+            self.breach(
+                at, f"{row.pair_id} is to {side} on {row.venue} at {row.price}, its signal on {venue} at {price}"
+            )
 
     def _sent(self, row: Row, admitted: Row, at: Nanos) -> None:
         if row.leg == "A":
@@ -109,7 +111,9 @@ class Edge(Checker):
         is_worse = price < lock if row.side == "SELL" else price > lock
         if row.side == admitted.side or row.venue == admitted.venue or is_worse:
             where = f"{row.side} at {row.price} on {row.venue}"
-            self.breach(at, f"{row.cl_ord_id} is posted to {where}, its pair began to {admitted.side} on {admitted.venue}")
+            self.breach(
+                at, f"{row.cl_ord_id} is posted to {where}, its pair began to {admitted.side} on {admitted.venue}"
+            )
 
 
 class Legal(Checker):
@@ -154,10 +158,14 @@ class Legal(Checker):
                 return
             late_ns = facts.called.ts_mono_ns - since - self._books.longest_delay(facts.pair)
             if late_ns > self._settings.signal_ns:
-                self.breach(at, f"{row.rq_name} came to {row.venue} {late_ns // MS} ms after the VI of {row.symbol} began")
+                self.breach(
+                    at, f"{row.rq_name} came to {row.venue} {late_ns // MS} ms after the VI of {row.symbol} began"
+                )
             return
         if row.kind is LedgerKind.REJECT and (row.reason.startswith(self._TEXTS) or row.return_code in self._CODES):
-            self.breach(at, f"{row.rq_name} ({row.hoga_code} at {row.price}) was refused: {row.return_code} {row.reason}")
+            self.breach(
+                at, f"{row.rq_name} ({row.hoga_code} at {row.price}) was refused: {row.return_code} {row.reason}"
+            )
         elif not row.orig_order_no and row.hoga_code not in _PRICELESS:
             price = row.price or 0
             if price <= 0 or price % tick(price):

@@ -78,7 +78,14 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "counted-from-call",
         "A call is counted from when it was made, not from when it returned.",
-        (Edit(_GUARD + "returned", "self._window.add(at)", "pass"), Edit(_THROTTLER + "_take", "self._enter(message.grant_id, message.returned)", "self._enter(message.grant_id, message.called)")),
+        (
+            Edit(_GUARD + "returned", "self._window.add(at)", "pass"),
+            Edit(
+                _THROTTLER + "_take",
+                "self._enter(message.grant_id, message.returned)",
+                "self._enter(message.grant_id, message.called)",
+            ),
+        ),
         "WINDOW",
     ),
     Mutation(
@@ -329,7 +336,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "price-off-tick",
         "An IOC hedge is priced a won beside the tick.",
         (
-            Edit(_PM + "_place_take", "kind, leg = OrderKind.HEDGE_IOC, Leg(venue, side, OrderStyle.LIMIT_IOC, price)", "kind, leg = OrderKind.HEDGE_IOC, Leg(venue, side, OrderStyle.LIMIT_IOC, Won(price + 1))"),
+            Edit(
+                _PM + "_place_take",
+                "kind, leg = OrderKind.HEDGE_IOC, Leg(venue, side, OrderStyle.LIMIT_IOC, price)",
+                "kind, leg = OrderKind.HEDGE_IOC, Leg(venue, side, OrderStyle.LIMIT_IOC, Won(price + 1))",
+            ),
             Edit(_REFUSALS + "_bad_price", "not is_on_tick(order.price)", "False"),
         ),
         "LEGAL",
@@ -339,7 +350,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         "beyond-limits",
         "An IOC hedge is priced far beyond the day's limits.",
         (
-            Edit(_PM + "_place_take", "ticks=pair.plan.hedge_ioc_ticks, limits=(pair.plan.lower_limit, pair.plan.upper_limit)", "ticks=2_000, limits=(Won(0), Won(0))"),
+            Edit(
+                _PM + "_place_take",
+                "ticks=pair.plan.hedge_ioc_ticks, limits=(pair.plan.lower_limit, pair.plan.upper_limit)",
+                "ticks=2_000, limits=(Won(0), Won(0))",
+            ),
             Edit(_REFUSALS + "_bad_price", '"" if lower <= order.price <= upper else', '"" if True else'),
         ),
         "LEGAL",
@@ -407,7 +422,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "no-fence",
         "What a failed manager had decided is sent although its successor goes on with the pair.",
-        (Edit(_COMMANDS + "_outdated", 'command.generation >= generation', "True"),),
+        (Edit(_COMMANDS + "_outdated", "command.generation >= generation", "True"),),
         "NO DOUBLE HEDGE",
         "actors",
     ),
@@ -459,7 +474,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "What the broker says of our positions during the day is ignored.",
         (
             Edit(_ROUTER + "_take", "if self._books.read_position(message):", "if False:"),
-            Edit(_GATEWAY + "_balance", "self._holdings.reported(event.symbol, event.held, event.sellable, live)", "pass"),
+            Edit(
+                _GATEWAY + "_balance", "self._holdings.reported(event.symbol, event.held, event.sellable, live)", "pass"
+            ),
         ),
         "COVERED",
     ),
@@ -475,15 +492,19 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "cash-ignored",
         "Cash that live pairs may spend is not claimed, and nobody looks whether a purchase is paid for.",
-        (
-            Edit("actors.domain.risk:purchase_is_paid_for", "at.cash_needed <= at.free_cash", "True"),
-        ),
+        (Edit("actors.domain.risk:purchase_is_paid_for", "at.cash_needed <= at.free_cash", "True"),),
         "COVERED",
     ),
     Mutation(
         "no-tax",
         "The tax on sales is not counted.",
-        (Edit(_PAIR + "PairLedger._book_costs", "self.tax += costs.tax.book(fill.tax_cum_won if whole else None, tax)", "pass"),),
+        (
+            Edit(
+                _PAIR + "PairLedger._book_costs",
+                "self.tax += costs.tax.book(fill.tax_cum_won if whole else None, tax)",
+                "pass",
+            ),
+        ),
         "MONEY",
         "none",
     ),
@@ -502,9 +523,19 @@ MUTATIONS: tuple[Mutation, ...] = (
         "after-the-guard",
         "Entries go on after 15:19:50.",
         (
-            Edit("actors.cores.session_state:SessionStateCore._review", "time_ns < self._settings.guard_end_ns,", "True,"),
-            Edit(_ROUTER + "_gate", "now.wall < trading.entries_until_wall\n        and now.wall + self._settings.entry_ladder_ns <= trading.closing_wall", "True"),
-            Edit("actors.domain.trading_hours:TradingHours.session_off", "if not self._guard.contain(wall) or wall >= self._state.entries_until_wall:", "if False:"),
+            Edit(
+                "actors.cores.session_state:SessionStateCore._review", "time_ns < self._settings.guard_end_ns,", "True,"
+            ),
+            Edit(
+                _ROUTER + "_gate",
+                "now.wall < trading.entries_until_wall\n        and now.wall + self._settings.entry_ladder_ns <= trading.closing_wall",
+                "True",
+            ),
+            Edit(
+                "actors.domain.trading_hours:TradingHours.session_off",
+                "if not self._guard.contain(wall) or wall >= self._state.entries_until_wall:",
+                "if False:",
+            ),
         ),
         "WINDOW OF THE DAY",
         "none",
@@ -515,7 +546,11 @@ MUTATIONS: tuple[Mutation, ...] = (
         (
             Edit(_ROUTER + "_gate", "trading.armed and not self._stopped", "True"),
             Edit("actors.domain.trading_hours:TradingHours.session_off", "if not self._state.armed:", "if False:"),
-            Edit("actors.cores.spread_engine:SpreadEngineCore._evaluate", "if not self._armed or self._all_blocked", "if self._all_blocked"),
+            Edit(
+                "actors.cores.spread_engine:SpreadEngineCore._evaluate",
+                "if not self._armed or self._all_blocked",
+                "if self._all_blocked",
+            ),
         ),
         "WINDOW OF THE DAY",
     ),
@@ -523,7 +558,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         "halts-ignored",
         "Orders are sent to a venue on which their symbol is halted or in VI.",
         (
-            Edit("actors.domain.book:VenueBook.refresh", "and not self._halted and self._flags & FLAG_AUCTION == 0", ""),
+            Edit(
+                "actors.domain.book:VenueBook.refresh", "and not self._halted and self._flags & FLAG_AUCTION == 0", ""
+            ),
             Edit(_REFUSALS + "_halted", "return seen.halted", 'return ""'),
         ),
         "LEGAL",
@@ -533,7 +570,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "buys-at-bid",
         "A buying entry is priced at the bid.",
-        (Edit("actors.domain.legs:quote", "return signal.buy_venue, signal.buy_ask", "return signal.buy_venue, signal.bids[VENUE_INDEX[signal.buy_venue]]"),),
+        (
+            Edit(
+                "actors.domain.legs:quote",
+                "return signal.buy_venue, signal.buy_ask",
+                "return signal.buy_venue, signal.bids[VENUE_INDEX[signal.buy_venue]]",
+            ),
+        ),
         "EDGE",
         "none",
     ),
@@ -554,7 +597,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "slice-not-visible",
         "A signal needs no visible size.",
-        (Edit("actors.cores.spread_engine:SpreadEngineCore._fault", "min(edge.buy_size, edge.sell_size) < self._size_min", "False"),),
+        (
+            Edit(
+                "actors.cores.spread_engine:SpreadEngineCore._fault",
+                "min(edge.buy_size, edge.sell_size) < self._size_min",
+                "False",
+            ),
+        ),
         "EDGE",
         "none",
     ),
