@@ -36,6 +36,9 @@ START_GRACE_NS = 30 * SECOND
 TELLERS = (Role.GATEWAY, Role.ROUTER, Role.THROTTLER, Role.SPREAD_ENGINE, Role.PAIR_MANAGER)
 """Who has something to tell a successor, or something of its predecessor's to forget. The others hear from these."""
 
+WAY_TO_FLAT = (Role.GATEWAY, Role.THROTTLER, Role.ROUTER, Role.PAIR_MANAGER, Role.MARKET_DATA)
+"""Without one of these an open pair may never be flat: in safe state they are started again beyond every limit."""
+
 ON_TRADING = (Command.ARM, Command.DISARM, Command.STOP, Command.FLATTEN)
 ON_FEEDS = (Command.REGISTER_FEEDS, Command.UNREGISTER_FEEDS)
 
@@ -289,7 +292,8 @@ class SupervisorCore:
             return ()
         reason = child.failure or "the process died"
         child.failure = ""
-        if not may_restart(child.restarts, self._settings.limit, now.mono):
+        is_within = may_restart(child.restarts, self._settings.limit, now.mono)
+        if not is_within and not (self._stage is Stage.SAFE and child.spec.role in WAY_TO_FLAT):
             return (*self._enter_safe_state(child, reason, now), *self._tell_who_is_down())
         child.restarts.append(now.mono)
         return (
@@ -299,10 +303,10 @@ class SupervisorCore:
         )
 
     def _enter_safe_state(self, child: Child, reason: str, now: Now) -> tuple[Order, ...]:
-        """Entries off, pairs finish. The Gateway is kept alive even beyond its limit: it holds the way to flat."""
+        """Entries off, pairs finish. Who is on their way to flat is kept alive even beyond the limit."""
         self._stage = Stage.SAFE
         self._problem = f"{child.spec.name} failed more often than allowed: {reason}"
-        again = self._start(child, now) if child.spec.role is Role.GATEWAY else ()
+        again = self._start(child, now) if child.spec.role in WAY_TO_FLAT else ()
         return (
             *again,
             Record(self._row(EventType.SAFE_STATE, child, now, self._problem, ())),

@@ -331,11 +331,11 @@ class GatewayCore:
         if self._feeds.real_called(event, now):
             self._show_venues(now, again=True)
         if self._boot.real_called(event, now):
-            self._up(now)
+            self._up(event.at, now)
 
     def _balance(self, event: BalanceReport, now: Now) -> None:
         live = tuple(self._orders.open_orders(event.symbol))
-        self._holdings.reported(event.symbol, event.held, event.sellable, live)
+        self._holdings.reported(event.symbol, event.held, event.sellable, live, event.at)
         self._out.record(
             plain_row(
                 EventType.POSITION_UPDATE,
@@ -379,8 +379,9 @@ class GatewayCore:
     def _some_venue_trades(self, now: Now) -> bool:
         return any(not self._hours.orders_closed(venue, now.wall) for venue in VENUES)
 
-    def _up(self, now: Now) -> None:
-        """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone."""
+    def _up(self, at: Nanos, now: Now) -> None:
+        """Everything is known: bring our live orders to what the broker's lists prove, then say so to everyone. `at`
+        stamps the event in hand: what the control said before it is known, what it says after it is not."""
         account = self._boot.account
         owed = self._begin_to_give_back()
         self._desk.limits = account.limits
@@ -390,11 +391,12 @@ class GatewayCore:
             AccountSnapshot(
                 account=self._desk.account,
                 server=account.server,
-                holdings=self._holdings.as_account(),
+                holdings=self._holdings.as_account(self._orders),
                 cash_won=account.cash_won,
                 limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
                 tradable=account.tradable,
                 conflicted=conflicted,
+                at=at,
             ),
         )
         for shard in range(len(self._settings.symbols.screens)):
@@ -417,7 +419,7 @@ class GatewayCore:
                 self._external[row.order_no] = None
                 conflicted[row.symbol] = None
         extra = (
-            ("holdings", len(self._holdings.as_account())),
+            ("holdings", len(self._holdings.as_account(self._orders))),
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),

@@ -150,7 +150,7 @@ class MarketDataCore:
         payload = b"".join([book.pack() for book in dirty])
         effects: list[Effect] = [Send(Role.SPREAD_ENGINE, TopsBatch(self._settings.shard, payload))]
         for slot, index in self._watchers.items():
-            if self._books[index].dirty:
+            if self._books[index].dirty and self._books[index].is_quoted:
                 effects.append(self._top(index, slot, now))
         for book in dirty:
             book.dirty = False
@@ -166,6 +166,8 @@ class MarketDataCore:
                 del self._watchers[message.slot]
             return ()
         self._watchers[message.slot] = message.symbol_index
+        if not self._books[message.symbol_index].is_quoted:
+            return ()  # to know nothing is not to know that nothing can be traded
         return (self._top(message.symbol_index, message.slot, now),)
 
     def _top(self, index: int, slot: int, now: Now) -> Send:

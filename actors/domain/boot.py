@@ -422,7 +422,7 @@ class Boot:
                         account.limits[row.symbol] = (row.lower_limit, row.upper_limit)
             case Question.HOLDINGS:
                 holdings = tuple((row.symbol, row.held, row.sellable) for row in decode.holdings(done.rows))
-                self._holdings.listed(holdings, self._orders)
+                self._holdings.listed(holdings, self._orders, done.asked)
             case Question.CASH:
                 account.cash_won = decode.cash(done.single).orderable_full_won
             case Question.OPEN_ORDERS:

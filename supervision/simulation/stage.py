@@ -27,6 +27,9 @@ from kiwoom.market import MS, Now
 from supervision.simulation.virtual_time import VirtualTime
 
 US = 1_000
+Match = Callable[[Any], bool]
+"""Of a handler's effects."""
+EVERY_EFFECT = 1 << 30
 SIMULATED_FAILURE = "simulated failure"
 """Stands in the report of every failure that the stage made."""
 
@@ -75,14 +78,45 @@ class _TrippedError(Exception):
 
 
 class _RaisingCore:
-    """Handles the next message and then raises: its state has moved, its effects are lost."""
+    """Handles messages up to one with such effects and then raises: its state has moved, those effects are lost."""
 
-    def __init__(self, core: Any) -> None:
+    def __init__(self, core: Any, only_with: Match) -> None:
         self._core = core
+        self._only_with = only_with
 
     def handle(self, message: object, now: Now) -> Any:
-        self._core.handle(message, now)
-        raise _TrippedError(f"{SIMULATED_FAILURE} on {type(message).__name__}")
+        return self._raise_with(self._core.handle(message, now), type(message).__name__)
+
+    def on_deadline(self, now: Now) -> Any:
+        return self._raise_with(self._core.on_deadline(now), "a deadline")
+
+    def _raise_with(self, effects: Any, cause: str) -> Any:
+        if self._only_with(effects):
+            raise _TrippedError(f"{SIMULATED_FAILURE} on {cause}")
+        return effects
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+
+class _LastWordCore:
+    """Handles messages up to one with such effects; they are performed, and it is the last that the actor does."""
+
+    def __init__(self, core: Any, last: Match, told: Callable[[], None]) -> None:
+        self._core = core
+        self._last = last
+        self._told = told
+
+    def handle(self, message: object, now: Now) -> Any:
+        return self._tell_with(self._core.handle(message, now))
+
+    def on_deadline(self, now: Now) -> Any:
+        return self._tell_with(self._core.on_deadline(now))
+
+    def _tell_with(self, effects: Any) -> Any:
+        if self._last(effects):
+            self._told()
+        return effects
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._core, name)
@@ -249,8 +283,12 @@ class Stage:
     def trip(self, cell: Cell, effects: int) -> None:
         cell.effects_left = effects
 
-    def raise_in(self, cell: Cell) -> None:
-        cell.actor.core = _RaisingCore(cell.actor.core)
+    def trip_after(self, cell: Cell, last: Match) -> None:
+        """It dies when it has performed all effects of the next handler with such effects."""
+        cell.actor.core = _LastWordCore(cell.actor.core, last, partial(self.trip, cell, EVERY_EFFECT))
+
+    def raise_in(self, cell: Cell, only_with: Match = lambda _: True) -> None:
+        cell.actor.core = _RaisingCore(cell.actor.core, only_with)
 
     def count_effect(self, cell: Cell) -> None:
         """An effect of `cell` is about to happen. Raises Killed if it is not to."""

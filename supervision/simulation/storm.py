@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from actors.effects import Call, Effects, Role, Send
+from actors.messages.orders import CancelOrder, PlaceOrder
+from kiwoom.control import SubmitOrder
 from kiwoom.market import MS, SECOND, Nanos
 from supervision.simulation.evidence import (
     ActorDied,
@@ -20,8 +23,12 @@ from supervision.simulation.world import World
 
 Tell = Callable[[MachineEvent], None]
 
-UPTIME_BEFORE_BLOW_NS = 200 * MS
-"""A machine just started is left alone for so long, or it would never come up."""
+_AT_ORDER = (Blow.RAISE_AT_ORDER, Blow.KILL_AT_ORDER)
+_SENDERS = (Role.PAIR_MANAGER, Role.THROTTLER, Role.GATEWAY)
+"""Through whose hands an order goes."""
+
+LOOK_NS = 50 * MS
+"""How often a hunter looks for a successor."""
 
 
 @dataclass(slots=True)
@@ -29,6 +36,17 @@ class Losses:
     """What the storm did, by count."""
 
     blows: Counter[str] = field(default_factory=Counter)
+
+
+def sends_order(effects: Effects) -> bool:
+    """Is an order or a cancel among them, on its way or at the control?"""
+    for effect in effects:
+        match effect:
+            case Send(message=PlaceOrder() | CancelOrder()) | Call(call=SubmitOrder()):
+                return True
+            case _:
+                pass
+    return False
 
 
 class Storm:
@@ -65,7 +83,7 @@ class Storm:
             case Blow.KILL_MACHINE:
                 self._kill_machine(blow)
             case _:
-                cell = self._victim(blow.pick)
+                cell = self._victim(blow.pick, _SENDERS if blow.blow in _AT_ORDER else None)
                 if cell is None:
                     return
                 match blow.blow:
@@ -75,6 +93,12 @@ class Storm:
                         stage.trip(cell, blow.size)
                     case Blow.RAISE:
                         stage.raise_in(cell)
+                    case Blow.RAISE_AT_ORDER:
+                        stage.raise_in(cell, only_with=sends_order)
+                    case Blow.KILL_AT_ORDER:
+                        stage.trip_after(cell, sends_order)
+                    case Blow.HUNT:
+                        self._hunt(cell.actor.role, cell.actor.index, blow.size)
                     case Blow.HANG:
                         stage.hang(cell)
                         self._tell(ActorDied(cell.actor.role.value, cell.actor.index))
@@ -86,9 +110,22 @@ class Storm:
             self._tell(ActorStarted(cell.actor.role.value, cell.actor.index))
             self._world.stage.go_on(cell)
 
-    def _victim(self, pick: int) -> Cell | None:
-        """An actor of the cast that carries its core."""
-        alive = [cell for cell in self._world.stage.cells() if getattr(cell.actor, "core", None) is not None]
+    def _hunt(self, role: Role, index: int, respite: int) -> None:
+        """Kill whoever plays this part now, and his successor when he has been up for `respite`."""
+        if self._over:
+            return
+        cell = self._world.cell(role, index)
+        if cell is not None and cell.actor.core is not None:
+            self._world.stage.kill(cell)
+            self.losses.blows["hunted down"] += 1
+            self._world.time.at(self._world.time.now + respite, self._hunt, role, index, respite)
+        else:
+            self._world.time.at(self._world.time.now + LOOK_NS, self._hunt, role, index, respite)
+
+    def _victim(self, pick: int, roles: tuple[Role, ...] | None) -> Cell | None:
+        """An actor of the cast (of one of these roles) that carries its core."""
+        cast = [cell for cell in self._world.stage.cells() if getattr(cell.actor, "core", None) is not None]
+        alive = [cell for cell in cast if roles is None or cell.actor.role in roles]
         return alive[pick % len(alive)] if alive else None
 
     def _kill_machine(self, blow: PlannedBlow) -> None:

@@ -47,6 +47,7 @@ from supervision.simulation.evidence import (
     ActorStarted,
     LineCut,
     MachineEvent,
+    OrderHanded,
     PairView,
     TradingHalted,
     TradingResumed,
@@ -315,6 +316,9 @@ class World(BrokerSide):
         if self._line is line:
             self._line = None
             self.broker.disconnected()
+
+    def handed(self, cl_ord_id: str) -> None:
+        self._on_event(OrderHanded(cl_ord_id))
 
     def call(self, frame: CallFrame, at: int) -> ReplyFrame:
         try:

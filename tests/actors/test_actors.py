@@ -147,7 +147,7 @@ def trading(armed: bool = True) -> TradingState:
 def account() -> AccountSnapshot:
     holdings = ((SAMSUNG, Shares(20), Shares(20)),)
     limits = ((SAMSUNG, Won(50_000), Won(90_000)),)
-    return AccountSnapshot("1", "simulated", holdings, Won(10_000_000), limits, (SAMSUNG,), ())
+    return AccountSnapshot("1", "simulated", holdings, Won(10_000_000), limits, (SAMSUNG,), (), Nanos(0))
 
 
 def quote(venue: int, bid: int, ask: int, recv: int) -> bytes:

@@ -65,6 +65,7 @@ def account(held: int = 5, cash: int = CASH, **changes: Any) -> AccountSnapshot:
         limits=tuple((symbol, Won(50_000), Won(90_000)) for symbol in symbols),
         tradable=symbols,
         conflicted=(),
+        at=Nanos(0),
     )
     return replace(made, **changes)
 

@@ -33,7 +33,7 @@ _NO_KINDS: Final[frozenset[LedgerKind]] = frozenset()
 class Edge(Checker):
     """Every signal and every admission satisfies the rule of SPEC 5, and the orders have its quotes for prices.
 
-    SIGNAL and ADMITTED: two venues; 2 * 10^9 * (sell_bid - buy_ask) >= 2 * (commission of both + tax) + half ticks *
+    SIGNAL and ADMITTED: two venues; 10^9 * (sell_bid - buy_ask) >= commission of both + tax + half ticks * half the
     tick of the higher price * 10^9, in nano-won and without rounding; both sizes >= the least visible quantity.
     ADMITTED: its price is the quote of its side, or 0. The entry's attempt: the venue, side and price admitted. A posted
     hedge: the other side on the other venue, and never worse than the quote there.

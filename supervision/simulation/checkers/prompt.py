@@ -13,8 +13,12 @@ from supervision.simulation.evidence import ActorDied, Checker, LineCut, Machine
 
 _FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 _STEPS: Final = frozenset({EventType.PAIR_STATE, EventType.HEDGE_TIMEOUT, EventType.PAIRED_DONE, EventType.UNHEDGED})
+_ROWS_NS: Final = 2_000 * MS
+"""How late rows may come: their messages are delayed like any other."""
 _DISTURBING: Final = ("actor_hung", "message_delayed")
 _QUIET_NS: Final = 5_000 * MS
+_TRANSIT_NS: Final = 50 * MS
+"""The step that finds t_hedge over may have been made by an event, and bears its stamp."""
 
 
 @dataclass(slots=True)
@@ -26,12 +30,15 @@ class _Story:
     """The stamps of the fills that opened it from flat."""
     steps: deque[int] = field(default_factory=lambda: deque(maxlen=8))
     """The stamps of its last steps."""
+    hedging_from: int | None = None
+    """The stamp of its first step into a hedge."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
     pair_id: str
     stamp: int
+    is_entry: bool
     what: str
 
 
@@ -39,8 +46,9 @@ class Prompt(Checker):
     """A pair takes its next step when it is told of the last one's end, and t_hedge runs from the fill's own stamp.
 
     HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair, and not more than wake_ns
-    later. After the end of an entry that filled, or of a hedge that left the pair open (rejected, or cancelled), with
-    no other order of the pair under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it.
+    later. After the end of a hedge that left the pair open (rejected, or cancelled), with no other order of the pair
+    under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
+    that filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
     Judged only where nothing died, hung, was delayed or cut within 5 s before.
     """
 
@@ -82,15 +90,18 @@ class Prompt(Checker):
             self._timed_out(row, pair, story, at)
         if row.event_type in _STEPS or row.event_type in (EventType.FLATTENED, EventType.PAIR_RESTORED):
             story.steps.append(row.ts_mono)
+            if story.hedging_from is None and (row.state or "").startswith("HEDGE_"):
+                story.hedging_from = row.ts_mono
         elif at >= self._quiet_from and self._asks_for_a_step(row, pair, story):
-            fact = _Fact(pair.pair_id, row.ts_mono, f"the {row.event_type.value} of {row.cl_ord_id}")
-            self._facts.append((at + 2 * self._settings.prompt_ns, fact))
+            fact = _Fact(pair.pair_id, row.ts_mono, row.leg == "A", f"the {row.event_type.value} of {row.cl_ord_id}")
+            self._facts.append((at + self._settings.prompt_ns + _ROWS_NS, fact))
 
     def after_step(self, view: View, at: Nanos) -> None:
         while self._facts and at >= self._facts[0][0]:
             _, fact = self._facts.popleft()
-            steps = self._stories[fact.pair_id].steps
-            if not any(0 <= stamp - fact.stamp <= self._settings.prompt_ns for stamp in steps):
+            story, by = self._stories[fact.pair_id], fact.stamp + self._settings.prompt_ns
+            is_hedged = fact.is_entry and story.hedging_from is not None and story.hedging_from <= by
+            if not is_hedged and not any(fact.stamp <= stamp <= by for stamp in story.steps):
                 self.breach(at, f"{fact.pair_id} did not act on {fact.what}")
 
     def _filled(self, row: Row, story: _Story) -> None:
@@ -105,7 +116,7 @@ class Prompt(Checker):
         waited = [row.ts_mono - opened for opened in story.openings if opened <= row.ts_mono]
         if not waited or at < self._quiet_from:
             return
-        if not any(t_hedge <= each <= t_hedge + self._settings.wake_ns for each in waited):
+        if not any(t_hedge - _TRANSIT_NS <= each <= t_hedge + self._settings.wake_ns for each in waited):
             ms = [each // MS for each in waited]
             self.breach(at, f"t_hedge of {pair.pair_id} is {t_hedge // MS} ms and fired {ms} ms after it was opened")
 

@@ -16,7 +16,7 @@ GIVEN_UP = (PairState.ENTRY_MISSED.value, PairState.ENTRY_REJECTED.value)
 
 
 class NoNumber(Incident):
-    """An order's number never comes and its reports come late: an entry, or (odd seeds) a hedge hit half a second later.
+    """An order's number never comes, its reports come late: an entry, or (odd seeds) a hedge hit half a second later.
 
     The lists of orders leave it out at first.
     """
@@ -86,7 +86,7 @@ class NoNumber(Incident):
 
 
 class SentAnew(Incident):
-    """The machine dies between an entry's row and its call, just after it, with a hedge resting, or with its cancel sent."""
+    """The machine dies between an entry's row and its call, after it, with a hedge resting, or its cancel under way."""
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=600")
     length_ns = 12 * SECOND

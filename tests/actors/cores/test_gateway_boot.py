@@ -193,6 +193,7 @@ def test_the_end_of_the_boot_tells_everyone() -> None:
                 limits=((SAMSUNG, Won(49_000), Won(91_000)), (HYNIX, Won(49_000), Won(91_000))),
                 tradable=(SAMSUNG, HYNIX),
                 conflicted=(),
+                at=Nanos(stage.mono),
             ),
         ),
         Send(Role.MARKET_DATA, LimitsKnown(((0, Won(49_000), Won(91_000)),)), 0),

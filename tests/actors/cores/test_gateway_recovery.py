@@ -165,12 +165,30 @@ def test_an_entry_held_back_here_does_not_leave_any_more() -> None:
     for number in range(3):
         stage.hears(hedge(f"H{number}", price=Won(70_300 + 100 * number), pair_id="P0", slot=0)).called(f"H{number}")
         stage.numbered(f"H{number}", f"000020{number}")
-    stage.forgets().hears(planned("E1", "P1")).hears(MANAGER)
-    assert to_manager(stage) == [NothingToRestore(SLOT)]
-    stage.waits(5 * SECOND)
+    stage.forgets().hears(planned("E1", "P1")).hears(MANAGER).waits(5 * SECOND)
     assert stage.take_calls() == []
     refused = [(each.reason, each.cl_ord_id) for each in stage.take_orders() if each.event_type is E.ORDER_REFUSED]
     assert refused == [("OUTDATED", "E1")]
+
+
+def test_a_pair_whose_entry_was_refused_is_given_back_to_be_ended() -> None:
+    """Its manager died with the word that it is over."""
+    stage = Stage.up(armed=False, **NONE_BUT_OURS).hears(planned()).forgets()
+    (entry,) = restored(stage.hears(MANAGER)).orders
+    assert (entry.over, entry.turned_down, entry.submitted_at) == (True, True, None)
+    pair = restored(stage.comes_back(**NONE_BUT_OURS))
+    assert [(order.over, order.turned_down) for order in pair.orders] == [(True, True)]
+
+
+def test_a_flat_pair_whose_slot_went_to_another_is_ended_before_that_one_is_given_back() -> None:
+    """The machine died after both, and the first one's last word had not been committed."""
+    stage = bought().hears(hedge()).called("H1").numbered("H1", "0000102").accepted("0000102", **NXT_SELL)
+    stage.filled("0000102", "X2", px=70_300, **NXT_SELL)
+    stage.hears(RowsPosted((row(E.PAIR_ASSIGNED, 0, {"slot": SLOT}, pair_id="P2", symbol=SAMSUNG),)))
+    stage.hears(planned("E2", "P2")).called("E2").numbered("E2", "0000103").accepted("0000103").filled("0000103", "X3")
+    given = [each for each in to_manager(stage.comes_back(**NONE_BUT_OURS)) if not isinstance(each, OrderFilled)]
+    assert [pair.plan.pair_id for pair in given] == [PAIR, "P2"]
+    assert [order.over for order in given[0].orders] == [True, True]
 
 
 # --- a new generation -------------------------------------------------------------------------------------------------

@@ -193,6 +193,14 @@ def test_a_halt_of_a_venue_not_told_ends_the_edge_but_hides_no_quote_from_a_hedg
     assert [(top.is_open, top.bid) for top in told] == [((True, True), (100, 100))]
 
 
+def test_a_symbol_that_was_never_quoted_is_not_told_to_be_untradable() -> None:
+    """After a restart the quotes may be long in coming; until then the pair's own plan is the better guide."""
+    book = running().hears(WatchTop(8, slot=2, on=True)).hears(VenueOpen(Venue.KRX, False))
+    assert [send for send in book.take_sends() if send.to is Role.PAIR_MANAGER] == []
+    book.hears(batch(quote(8, NXT)))
+    assert [send.index for send in book.take_sends() if send.to is Role.PAIR_MANAGER] == [2]
+
+
 def test_two_slots_may_watch_one_symbol_and_a_slot_watches_one_at_a_time() -> None:
     book = running().hears(WatchTop(8, slot=0, on=True)).hears(WatchTop(8, slot=1, on=True))
     book.hears(WatchTop(7, slot=0, on=True))
