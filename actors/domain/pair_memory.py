@@ -10,7 +10,7 @@ Grows by one record per pair of the day: at most one entry is sent a second (SPE
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from actors.domain.pair_sums import carried_of, joined_sums, net_of

@@ -33,7 +33,7 @@ from supervision.simulation.machine_faults import (
     plan_blows,
 )
 from supervision.simulation.memory_journal import JournalDisk
-from supervision.simulation.operator_orders import operator_orders
+from supervision.simulation.operator_orders import TimedOrder, operator_orders
 from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
 from supervision.simulation.variety import varied
@@ -174,12 +174,11 @@ class SimulatedDay:
         blows += self._clock_at_the_close(start)
         storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
-        symbols = [entry.symbol for entry in world.loaded.traded]
-        for order in operator_orders(plan.storm_ns, symbols, Random(f"{plan.seed}:operator")):
+        for order in self.pressed_in_storm():
             world.time.at(start + order.at_ns, self._operate, order.command)
         storm_end = start + plan.storm_ns
         self.run_to(storm_end)
-        while self._is_thin() and world.time.now < storm_end + plan.storm_ns:
+        while self.is_thin() and world.time.now < storm_end + plan.storm_ns:
             self.run_to(world.time.now + LONGER_NS)
         storm_end = world.time.now
         storm.end()
@@ -196,7 +195,12 @@ class SimulatedDay:
         self._strikes.update({f"operator {name}": count for name, count in self._pressed.items()})
         return self.verdict(start)
 
-    def _is_thin(self) -> bool:
+    def pressed_in_storm(self) -> tuple[TimedOrder, ...]:
+        """What the operator does before the storm is over."""
+        symbols = [entry.symbol for entry in self.world.loaded.traded]
+        return operator_orders(self._plan.storm_ns, symbols, Random(f"{self._plan.seed}:operator"))
+
+    def is_thin(self) -> bool:
         """It has seen little as yet, and the market goes on."""
         return self._outcomes["attempted"] < PAIRS_MIN and not self._ends_late
 

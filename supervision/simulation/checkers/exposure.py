@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import Books, PairFacts, child_of, extra_of, is_ours
+from supervision.simulation.checkers.books import Books, OrderFacts, PairFacts, child_of, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import (
     ActorDied,
@@ -294,8 +294,8 @@ class NoDoubleHedge(Checker):
     """At the broker the live hedges of a pair never add up to more than its imbalance, nor stand on its other side.
 
     After each ORDER, FILL and END row of the pair: what live leg-B sells may still sell <= max(0, imbalance), what
-    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled, or may fill, of orders
-    about whose end the broker lied.
+    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled of orders
+    about which the broker lied, and as may still fill of those that it called over and that were not.
     """
 
     rule = "NO DOUBLE HEDGE"
@@ -317,10 +317,15 @@ class NoDoubleHedge(Checker):
         too_many = max(pair.hedge_sells - max(0, imbalance), pair.hedge_buys - max(0, -imbalance))
         if too_many <= 0:
             return
-        excused = sum(order.filled + order.leaves for order in pair.orders if self._books.end_is_untrue(order))
+        excused = sum(self._excused(order) for order in pair.orders)
         if too_many > excused:
             live = [f"{each.cl_ord_id} {each.leaves}" for each in pair.orders if each.live and each.is_hedge]
             self.breach(at, f"{pair.pair_id} is open by {imbalance:+d} and has live hedges {', '.join(live)}")
+
+    def _excused(self, order: OrderFacts) -> int:
+        if self._books.lied_about(order):
+            return order.filled
+        return order.filled + order.leaves if self._books.end_is_untrue(order) else 0
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import ActorDied, Checker, LineCut, MachineEvent, MachineKilled, Strike, View
 
 _FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
+_ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT})
 _STEPS: Final = frozenset({EventType.PAIR_STATE, EventType.HEDGE_TIMEOUT, EventType.PAIRED_DONE, EventType.UNHEDGED})
 _ROWS_NS: Final = 2_000 * MS
 """How late rows may come: their messages are delayed like any other."""
@@ -30,6 +31,8 @@ class _Story:
     """The stamps of the fills that opened it from flat."""
     steps: deque[int] = field(default_factory=lambda: deque(maxlen=8))
     """The stamps of its last steps."""
+    live: dict[str, None] = field(default_factory=dict)
+    """Orders tried whose end is not told."""
     hedging_from: int | None = None
     """The stamp of its first step into a hedge."""
 
@@ -54,7 +57,7 @@ class Prompt(Checker):
 
     rule = "PROMPT"
     row_types: ClassVar[frozenset[EventType]] = (
-        _FILLS | _STEPS | {EventType.CANCELED, EventType.ORDER_REJECT, EventType.FLATTENED, EventType.PAIR_RESTORED}
+        _FILLS | _STEPS | _ENDS | {EventType.ORDER_SEND_ATTEMPT, EventType.FLATTENED, EventType.PAIR_RESTORED}
     )
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
 
@@ -84,6 +87,11 @@ class Prompt(Checker):
         if pair is None or row.reason == "LATE":
             return
         story = self._stories.setdefault(pair.pair_id, _Story())
+        if row.event_type is EventType.ORDER_SEND_ATTEMPT:
+            story.live[row.cl_ord_id or ""] = None
+            return
+        if row.event_type in _ENDS:
+            story.live.pop(row.cl_ord_id or "", None)
         if row.event_type in _FILLS:
             self._filled(row, story)
         if row.event_type is EventType.HEDGE_TIMEOUT and row.reason == "T_HEDGE":
@@ -131,10 +139,6 @@ class Prompt(Checker):
                 is_end = True
             case _:
                 is_end = False
-        if not is_end or not story.open_qty or story.open_qty != pair.imbalance:
+        if not is_end or story.live or not story.open_qty or story.open_qty != pair.imbalance:
             return False
-        return all(
-            facts.ended or (facts.called is not None and not facts.reached)
-            for facts in pair.orders
-            if not facts.is_cancel
-        ) and not any(self._books.lied_about(facts) for facts in pair.orders)
+        return not any(self._books.lied_about(facts) for facts in pair.orders)

@@ -1,4 +1,4 @@
-"""Incidents about fills: raced, several at once, never made, told twice, told by two ways, made while nobody listened."""
+"""Incidents about fills: raced, several at once, never made, told twice or by two ways, made while nobody listened."""
 
 from typing import ClassVar, Final
 
@@ -131,6 +131,8 @@ class PhantomFill(Incident):
     def is_inevitable(self, breach: Breach) -> bool:
         if self.victim is None or breach.rule not in self.inevitable:
             return False
+        if breach.rule == "MONEY":
+            return True  # the sum of the day is wrong by it too
         pair = self.victim.pair
         return f"{pair.pair_id}:" in breach.what or f"{pair.pair_id} " in breach.what or pair.symbol in breach.what
 
@@ -185,7 +187,7 @@ class ReplayedFill(Incident):
 
     sets = ("execution.slice_qty=3", "execution.max_concurrent_symbols=1")
     faults: ClassVar = {"report_repeated_ms": 5_000, "report_repeated_ms_max": 6_000}
-    length_ns = 14 * SECOND
+    length_ns = 18 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

@@ -23,6 +23,7 @@ from supervision.simulation.checkers.books import Books, OrderFacts
 from supervision.simulation.day import MIDDAY, SIMULATED_DAY, DayPlan, DayResult, SimulatedDay
 from supervision.simulation.evidence import Breach, Checker, MachineKilled, MachineStarted, View
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS
+from supervision.simulation.operator_orders import TimedOrder
 from supervision.simulation.world import World, WorldSettings, with_few_symbols
 
 QUIET: Final = FlowKnobs(
@@ -182,6 +183,16 @@ def ledger_is_of(row: LedgerRow, facts: OrderFacts | None) -> bool:
     return facts is not None and row.rq_name == facts.cl_ord_id
 
 
+class IncidentDay(SimulatedDay):
+    """Nobody presses anything but the incident itself, and it is over when it is over."""
+
+    def pressed_in_storm(self) -> tuple[TimedOrder, ...]:
+        return ()
+
+    def is_thin(self) -> bool:
+        return False
+
+
 def play(make: Callable[[int], Incident], plan: DayPlan, diary: Checker | None = None) -> DayResult:
     """The day of an incident. The plan's faults are not played: the incident brings its own."""
     incident = make(plan.seed)
@@ -202,7 +213,7 @@ def play(make: Callable[[int], Incident], plan: DayPlan, diary: Checker | None =
         machine_faults=NO_MACHINE_FAULTS,
         storm_ns=incident.length_ns,
     )
-    day = SimulatedDay(quiet, loaded, settings, Random(f"{plan.seed}:day"), diary, incident)
+    day = IncidentDay(quiet, loaded, settings, Random(f"{plan.seed}:day"), diary, incident)
     incident.join(day)
     result = day.run()
     return replace(result, breaches=tuple(each for each in result.breaches if not incident.is_inevitable(each)))

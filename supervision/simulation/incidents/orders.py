@@ -1,4 +1,4 @@
-"""Incidents about orders: whose number is unknown, that outlive the machine, that are cancelled, that leave together."""
+"""Incidents about orders: of unknown number, that outlive the machine, that are cancelled, that leave together."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ GIVEN_UP = (PairState.ENTRY_MISSED.value, PairState.ENTRY_REJECTED.value)
 
 
 class NoNumber(Incident):
-    """An order's number never comes and its reports come late: an entry, or (odd seeds) a hedge hit a second later.
+    """An order's number never comes, its reports come late: an entry, or (odd seeds) a hedge hit half a second later.
 
     The lists of orders leave it out at first.
     """
@@ -42,7 +42,7 @@ class NoNumber(Incident):
     def on_post(self, facts: OrderFacts, at: int) -> None:
         if self.seed % 2 and self._strike(facts):
             self.let_rest(facts)
-            self.soon(self._hit_late, 1_000 * MS)
+            self.soon(self._hit_late, 600 * MS)
 
     def _strike(self, facts: OrderFacts) -> bool:
         if self.victim is not None:
@@ -86,7 +86,7 @@ class NoNumber(Incident):
 
 
 class SentAnew(Incident):
-    """The machine dies between an entry's journal row and its call, with a hedge resting, or with a cancel under way."""
+    """The machine dies between an entry's row and its call, after it, with a hedge resting, or its cancel under way."""
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=600")
     length_ns = 12 * SECOND
@@ -155,7 +155,7 @@ class DroppedOrder(Incident):
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=4000")
     broker: ClassVar = {"rows_per_page": 1}
     flow: ClassVar = {"long_ms": (30_000, 40_000)}
-    length_ns = 20 * SECOND
+    length_ns = 24 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -176,10 +176,8 @@ class DroppedOrder(Incident):
             return
         if row.event_type is EventType.RECONCILED and self.starts > 1:
             self.happened |= self.victim.live and self.by_hand > 1
-        elif self.starts > 1 and row.cl_ord_id == self.victim.cl_ord_id:
-            self.known_after = True
-        elif self.starts > 1 and row.orig_order_no == self.victim.order_no:
-            self.known_after = True
+        elif self.starts > 1:
+            self.known_after |= row.cl_ord_id == self.victim.cl_ord_id or row.orig_order_no == self.victim.order_no
 
     def _die(self) -> None:
         self.kill_machine(300 * MS)
@@ -213,7 +211,7 @@ class PositionMismatch(Incident):
     sets = ("execution.max_concurrent_symbols=1",)
     flow: ClassVar = {"long_ms": (1_200, 2_000)}
     symbols = 4
-    length_ns = 18 * SECOND
+    length_ns = 22 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -314,13 +312,13 @@ class TradingBreak(Incident):
     symbols = 6
     length_ns = 14 * SECOND
     BREAK_S: ClassVar = 4
-    CALLS_MAX: ClassVar = 10
-    """An entry, a post, at most three cancels, at most five hedges."""
+    CALLS_MAX: ClassVar = 9
+    """While it lasts: three cancels, an IOC and five at the market."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.victim: OrderFacts | None = None
-        self.due = False
+        self.stopped_at = 0
 
     def on_post(self, facts: OrderFacts, at: int) -> None:
         if self.victim is None:
@@ -339,6 +337,7 @@ class TradingBreak(Incident):
 
     def _stop_trading(self) -> None:
         assert self.victim is not None
+        self.stopped_at = self.world.time.now
         symbol = self.victim.pair.symbol
 
         def stop(broker: Any, wall: int) -> None:
@@ -351,9 +350,11 @@ class TradingBreak(Incident):
 
     def judge(self, view: View, at: Nanos) -> None:
         assert self.victim is not None
-        calls = [facts for facts in self.victim.pair.orders if facts.called is not None]
-        if len(calls) > self.CALLS_MAX:
-            self.breach(at, f"{len(calls)} calls for {self.victim.pair.pair_id}, over a break of {self.BREAK_S} s")
+        until = self.stopped_at + self.BREAK_S * SECOND
+        called = [facts.called.ts_mono_ns for facts in self.victim.pair.orders if facts.called is not None]
+        calls = sum(self.stopped_at < each <= until for each in called)
+        if calls > self.CALLS_MAX:
+            self.breach(at, f"{calls} calls for {self.victim.pair.pair_id}, over a break of {self.BREAK_S} s")
 
 
 class FastSenders(Incident):
@@ -361,7 +362,8 @@ class FastSenders(Incident):
 
     sets = MANY
     symbols = 6
-    TOGETHER_NS: ClassVar = 100 * MS
+    length_ns = 12 * SECOND
+    TOGETHER_NS: ClassVar = 250 * MS
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -403,6 +405,7 @@ class ReportFirst(Incident):
     """The first report of every order and of every cancel comes before its order number."""
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=2", "execution.t_hedge_ms=400")
+    length_ns = 15 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

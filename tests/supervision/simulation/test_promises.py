@@ -13,6 +13,8 @@ from actors.messages.journal import EventType, Row
 from actors.messages.session import Command, OperatorCommand
 from config.reader import LoadedConfig, load
 from kiwoom.market import MS, SECOND, Nanos
+from kiwoom.simulated.broker import SimulatedBroker
+from kiwoom.simulated.events import BookChanged
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from kiwoom.simulated.scenario import load_scenario
 from supervision.broker_process import SCENARIOS
@@ -42,17 +44,34 @@ def day_of(kind: type[Incident], seed: int, loaded: LoadedConfig) -> tuple[Incid
     return made[0], result
 
 
+class Standing(Incident):
+    """The venues stand apart in every symbol when the machine is armed, and all of it is quoted at once."""
+
+    def journal(self, row: Row, at: Nanos) -> None:
+        super().journal(row, at)
+        if row.event_type is EventType.ARMED:
+            self.soon(self._quote_all)
+
+    def _quote_all(self) -> None:
+        symbols = [entry.symbol for entry in self.world.loaded.traded]
+
+        def quote(broker: SimulatedBroker, wall: int) -> None:
+            broker.observe([BookChanged(wall, venue, symbol) for symbol in symbols for venue in ("KRX", "NXT")])
+
+        self.world.disturb(quote)
+
+
 # --- sixty entries, then a hedge --------------------------------------------------------------------------------------
 
 
-class ManyEntries(Incident):
+class ManyEntries(Standing):
     """Sixty symbols with an edge at once: entries as many as the window gives, and each that fills needs its hedge."""
 
     sets = (
         "execution.max_concurrent_symbols=50",
         "risk.max_notional_per_session_krw=1000000000000",
     )
-    flow: ClassVar[Mapping[str, Any]] = {"dislocations_per_minute": 6_000, "long_ms": (800, 1_500)}
+    flow: ClassVar[Mapping[str, Any]] = {"dislocations_per_minute": 6_000, "long_ms": (59_000, 60_000)}
     symbols = 60
     length_ns = 12 * SECOND
 
@@ -60,13 +79,13 @@ class ManyEntries(Incident):
         super().__init__(seed)
         self.needed: dict[str, int] = {}
         self.waits: list[tuple[int, str]] = []
-        self.signals: dict[str, None] = {}
+        self.signals = 0
 
     def journal(self, row: Row, at: Nanos) -> None:
         super().journal(row, at)
         pair_id = row.pair_id or ""
         if row.event_type is EventType.SIGNAL:
-            self.signals[row.symbol or ""] = None
+            self.signals += 1
         elif row.event_type is EventType.TRADE_FILL and row.leg == "A":
             self.needed[pair_id] = row.ts_mono
 
@@ -76,7 +95,7 @@ class ManyEntries(Incident):
             since = self.needed.pop(facts.pair.pair_id, None)
             if since is not None:
                 self.waits.append((at - since, row.rq_name))
-                self.happened = len(self.signals) >= 40 and len(self.waits) >= 10
+                self.happened = self.signals >= 60 and len(self.waits) >= 10
 
 
 @pytest.mark.parametrize("seed", range(1, 6))
@@ -176,7 +195,7 @@ def test_poisoned_quotes_cost_no_good_quote_after_them(seed: int, loaded: Loaded
 # --- Flatten ----------------------------------------------------------------------------------------------------------
 
 
-class FlattenTwenty(Incident):
+class FlattenTwenty(Standing):
     """Twenty pairs with a hedge that rests, then Flatten."""
 
     sets = (
@@ -184,7 +203,7 @@ class FlattenTwenty(Incident):
         "execution.t_hedge_ms=60000",
         "risk.max_notional_per_session_krw=1000000000000",
     )
-    flow: ClassVar[Mapping[str, Any]] = {"dislocations_per_minute": 200, "long_ms": (55_000, 60_000)}
+    flow: ClassVar[Mapping[str, Any]] = {"dislocations_per_minute": 6_000, "long_ms": (59_000, 60_000)}
     symbols = 60
     length_ns = 45 * SECOND
     OPEN: ClassVar[int] = 20
