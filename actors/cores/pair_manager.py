@@ -96,7 +96,7 @@ CANCEL_PATIENCE_MAX: Final = 3
 times, and one that takes it again is asked within seconds."""
 
 SILENT_PATIENCE_MAX: Final = 8
-"""How often the wait doubles before a venue is tried again that turns takes down and whose book stands still: to 51 s."""
+"""How often the wait doubles before a venue that turns takes down, and whose book stands still, is tried again."""
 
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)
@@ -252,7 +252,8 @@ class PairManagerCore:
 
     def _start_rescue(self, start: StartRescue, now: Now) -> None:
         pair = self._pair
-        self._at = start.late.at
+        if start.carried is None:
+            self._at = start.late.at  # an imbalance is handed over now, whenever it arose
         if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
             self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol, start.carried)))
             return

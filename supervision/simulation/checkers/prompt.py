@@ -29,8 +29,8 @@ class _Story:
     open_qty: int = 0
     openings: list[int] = field(default_factory=list)
     """The stamps of the fills that opened it from flat."""
-    steps: deque[int] = field(default_factory=lambda: deque(maxlen=8))
-    """The stamps of its last steps."""
+    steps: deque[int] = field(default_factory=lambda: deque(maxlen=32))
+    """The stamps of its last steps: more than there can be within prompt_ns and the rows' way."""
     live: dict[str, None] = field(default_factory=dict)
     """Orders tried whose end is not told."""
     hedging_from: int | None = None
