@@ -72,8 +72,8 @@ class Holdings:
         return {order.cl_ord_id for order in (numbered if explains else accepted)}
 
     def listed(self, account: tuple[tuple[Symbol, Shares, Shares], ...], orders: OwnOrders, asked: Nanos) -> None:
-        """The whole account, as it was asked for at `asked`: what it does not list it no longer holds. To be told as soon
-        as the answer comes: a sale that rested then may be over a moment later."""
+        """The whole account, asked for at `asked`: what it does not list it no longer holds. To be told as soon as the
+        answer comes: a sale that rested then may be over a moment later."""
         known = {symbol: (held, sellable) for symbol, held, sellable in account}
         for symbol in (*known, *(each for each in self._positions if each not in known)):
             held, sellable = known.get(symbol, (Shares(0), Shares(0)))
