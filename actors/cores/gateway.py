@@ -391,7 +391,7 @@ class GatewayCore:
             AccountSnapshot(
                 account=self._desk.account,
                 server=account.server,
-                holdings=self._holdings.as_account(),
+                holdings=self._holdings.as_account(self._orders),
                 cash_won=account.cash_won,
                 limits=tuple((symbol, *limits) for symbol, limits in account.limits.items()),
                 tradable=account.tradable,
@@ -419,7 +419,7 @@ class GatewayCore:
                 self._external[row.order_no] = None
                 conflicted[row.symbol] = None
         extra = (
-            ("holdings", len(self._holdings.as_account())),
+            ("holdings", len(self._holdings.as_account(self._orders))),
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from actors.domain.pair import PairLedger, PairOrder, PairTrigger, mid_passed, price_through, touch
-from actors.domain.pair_in_hand import ENTRY_LEG, HEDGE_LEG, NEVER, PairInHand, entry_id
+from actors.domain.pair import PairLedger, PairOrder, PairTrigger, mid_passed, price_through, top_of, touch
+from actors.domain.pair_in_hand import ENTRY_LEG, HEDGE_LEG, NEVER, PairInHand, SilentVenue, entry_id
 from actors.domain.pair_restore import Waits, restored_pair
 from actors.domain.pair_rows import advanced, alert_row, end_row, ended, handed_over, not_begun, state_row
 from actors.effects import Effect, Effects, Record, Role, Send
@@ -55,6 +55,7 @@ from actors.messages.pairs import (
     NothingToRestore,
     PairPlan,
     PairState,
+    PairSums,
     RestorePair,
     SlotRestored,
     StartPair,
@@ -93,6 +94,10 @@ EARLY_FILLS_MAX: Final = 64
 CANCEL_PATIENCE_MAX: Final = 3
 """How often the wait after a failed cancel doubles: a venue that takes no cancel for an hour is not asked thousands of
 times, and one that takes it again is asked within seconds."""
+
+SILENT_PATIENCE_MAX: Final = 8
+"""How often the wait doubles before a venue that turns everything down, and whose book stands still, is tried again: up
+to 51 s."""
 
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)
@@ -250,16 +255,22 @@ class PairManagerCore:
         pair = self._pair
         self._at = start.late.at
         if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
-            self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol)))
+            self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol, start.carried)))
             return
         if pair is None or pair.plan.pair_id != start.plan.pair_id:
             pair = self._adopt_plan(start.plan, now)
             pair.rescue_no = start.rescue_no - 1
             pair.generation = start.generation
         elif not pair.ended:
-            if start.late.cl_ord_id == "":
+            if start.carried is None:
+                self._hear(start.late, now)
+            else:
                 pair.left, pair.flatten = 0, True  # a late fill was faster: its child closes what is handed over, too
-            self._hear(start.late, now)
+                self._book_handed(pair, start.late, start.carried)
+                self._out.append(
+                    Record(state_row(pair, self._at, now, reason="HANDED_OVER", extra=handed_over(start.carried)))
+                )
+                self._step(pair, now)
             return
         elif pair.ledger.knows(start.late):
             self._turn_away(start.plan, start.rescue_no, S.ENTRY_MISSED, "FILL_KNOWN", now)
@@ -269,12 +280,15 @@ class PairManagerCore:
             pair.plan = start.plan
             pair.generation = max(pair.generation, start.generation)
             pair.rescue_no = max(pair.rescue_no, start.rescue_no - 1)
-        self._rescue(pair, start.late, now)
+        self._rescue(pair, start.late, now, start.carried)
 
-    def _rescue(self, pair: PairInHand, late: OrderFilled, now: Now) -> None:
+    def _book_handed(self, pair: PairInHand, open_part: OrderFilled, carried: PairSums) -> None:
+        self._book_fill(pair, open_part)
+        pair.ledger.carry(open_part, carried)
+
+    def _rescue(self, pair: PairInHand, late: OrderFilled, now: Now, carried: PairSums | None = None) -> None:
         """Begin a child of the pair, with sums of its own. Orders of the parent that may still live must be proved."""
-        is_handed_over = late.cl_ord_id == ""
-        if is_handed_over:
+        if carried is not None:
             pair.left = 0
         signed = late.fill_qty if late.side is Side.BUY else -late.fill_qty
         pair.closes_left = signed * pair.left < 0 and late.fill_qty <= abs(pair.left)
@@ -283,15 +297,18 @@ class PairManagerCore:
         pair.rescue_no += 1
         pair.rejects = pair.timeouts = 0
         pair.escalated = pair.flattened = False
-        pair.flatten = is_handed_over
+        pair.flatten = carried is not None
         pair.path = ["rescue"]
         pair.detail = ""
         for order in pair.orders.values():
             if order.leaves:
                 order.doubt(ask_at=now.mono)
-        self._book_fill(pair, late)
+        if carried is None:
+            self._book_fill(pair, late)
+        else:
+            self._book_handed(pair, late, carried)
         pair.excess += pair.covered  # the parent sent them for what it left open, not for this child
-        self._fire(pair, T.LATE_FILL, now, extra=handed_over(late) if is_handed_over else ())
+        self._fire(pair, T.LATE_FILL, now, extra=() if carried is None else handed_over(carried))
         self._tell(pair)  # first of all, so that the Router marks the slot busy
         self._watch(pair, on=True)
         self._step(pair, now)
@@ -321,7 +338,9 @@ class PairManagerCore:
         if before is None or before.plan.symbol != plan.symbol:
             self._top = None
         if not pair.ended:
-            self._out.append(Record(state_row(pair, self._at, now, reason="RESTORED")))
+            was_handed_over = message.left != 0 and pair.left == 0
+            extra = handed_over(message.carried) if was_handed_over else ()
+            self._out.append(Record(state_row(pair, self._at, now, reason="RESTORED", extra=extra)))
             self._tell(pair)
             self._watch(pair, on=True)
             self._step(pair, now)
@@ -390,6 +409,7 @@ class PairManagerCore:
         if pair is None or pair.ended or top.symbol != pair.plan.symbol:
             return
         self._top = top
+        self._hear_again(pair, top)
         self._step(pair, now)
 
     def _hear(self, event: OrderEvent, now: Now) -> None:
@@ -500,9 +520,36 @@ class PairManagerCore:
             pair.rejects += 1
             pair.detail = event.text
         self._turned_down(pair, order, again=event.overload)
-        if not event.overload and order.command.style is OrderStyle.MARKET_IOC:
-            # The next attempt tries the other venue, if that one is quotable.
-            pair.blocked[order.command.venue] = self._later(2 * self._settings.retry_ns)
+        if not event.overload and order.takes and order.command.leg == HEDGE_LEG:
+            self._turned_down_by_venue(pair, order)
+
+    def _turned_down_by_venue(self, pair: PairInHand, order: PairOrder) -> None:
+        """The next attempt tries the other venue, if that one is quotable.
+
+        A halt is announced by nobody: it shows in rejections and in a book that stands still. So what a venue turns
+        down while nothing has moved since it last did so was no attempt on a market; it is tried ever more rarely, and
+        at once when its book moves.
+        """
+        venue = order.command.venue
+        if self._top is None:
+            pair.blocked[venue] = self._later(2 * self._settings.retry_ns)
+            return
+        top, silent = top_of(self._top, venue), pair.silent.get(venue)
+        if silent is None:
+            silent = pair.silent[venue] = SilentVenue(top, self._at)
+        else:
+            silent.at, silent.times = self._at, silent.times + 1
+            if order.command.style is OrderStyle.MARKET_IOC:
+                pair.attempts -= 1
+        doublings = min(silent.times, SILENT_PATIENCE_MAX)
+        pair.blocked[venue] = self._later(self._settings.retry_ns << doublings)
+
+    def _hear_again(self, pair: PairInHand, top: TopOfBook) -> None:
+        for venue, silent in tuple(pair.silent.items()):
+            if top_of(top, venue) != silent.top:
+                del pair.silent[venue]
+                soonest = Nanos(silent.at + 2 * self._settings.retry_ns)
+                pair.blocked[venue] = min(pair.blocked.get(venue, soonest), soonest)
 
     def _refused(self, pair: PairInHand, order: PairOrder, event: OrderRefused) -> None:
         """Never seen by the broker, unless what was refused is a doubt query or the repetition of a command."""
@@ -532,6 +579,9 @@ class PairManagerCore:
         # A post that finds its venue closed has failed; an IOC or a market order looks for another venue, or waits.
         again = reason in (*_NOT_NOW, RefusalReason.DUPLICATE) or (venue_no and order.takes)
         self._turned_down(pair, order, again=again)
+        if reason is RefusalReason.UNCOVERED_SALE and order.command.style is OrderStyle.MARKET_IOC:
+            # The broker's next word on the shares may set it right: the attempts last longer than its reports are late.
+            pair.not_before = self._later(self._settings.retry_ns << pair.attempts)
 
     def _turned_down(self, pair: PairInHand, order: PairOrder, *, again: bool) -> None:
         """Confirmed over. `again`: that was no attempt; the same kind of hedge is to be sent anew."""
@@ -573,7 +623,7 @@ class PairManagerCore:
             # It filled, it ended, or the cancel was wrong: the word on that is on its way. If not, ask.
             order.doubt(ask_at=self._later(pair.plan.cancel_ns << min(order.cancel_failures, CANCEL_PATIENCE_MAX)))
             order.cancel_failures += 1
-            if pair.state in _CANCELLING and order.command.leg == HEDGE_LEG:
+            if pair.state is S.CANCEL_POST_SENT and order.command.leg == HEDGE_LEG:
                 self.move(pair, T.CANCEL_TURNED_AWAY)
 
     def _cancel_stuck(self, pair: PairInHand, order: PairOrder) -> None:
@@ -675,7 +725,8 @@ class PairManagerCore:
             return T.ENTRY_OVERDUE if pair.entry.doubted else None
         if pair.ledger.open:
             return self._trigger_of_fills(pair, now)
-        return T.ENTRY_REFUSED if pair.entry.turned_down and not pair.ledger.bought else self._trigger_of_end(pair)
+        assert pair.ledger.bought == 0, "no hedge was given yet that could have closed what it bought or sold"
+        return T.ENTRY_REFUSED if pair.entry.turned_down else T.ENTRY_EMPTY
 
     def _trigger_of_end(self, pair: PairInHand) -> PairTrigger:
         if pair.ledger.bought == 0:
@@ -695,7 +746,7 @@ class PairManagerCore:
         elif any(order.doubted for order in pair.hedges):
             return T.HEDGE_OVERDUE
         elif pair.over_covered:
-            return T.OVER_COVERED
+            return T.POST_IN_THE_WAY
         elif pair.flatten:
             return T.FLATTEN
         elif self._post_expired(pair, now):
@@ -703,7 +754,7 @@ class PairManagerCore:
         elif self._mid_is_lost(pair):
             return T.MID_PASSED
         elif pair.post_failed:
-            return T.POST_FAILED
+            return T.POST_IN_THE_WAY
         return T.UNCOVERED if pair.uncovered > 0 and now.mono >= pair.not_before else None
 
     def _trigger_of_proof(self, pair: PairInHand) -> PairTrigger | None:

@@ -547,7 +547,7 @@ class RouterCore:
         if symbol is None or symbol not in self._entries:
             return [Record(unknown_fill_row(late, now))]
         pair = self._live.get(late.fill.pair_id)
-        rescue = Rescue(self._rescue_plan(late.fill, symbol), late.fill)
+        rescue = Rescue(self._rescue_plan(late.fill, symbol), late.fill, late.carried)
         if pair is not None and pair.claim_id == rescue.claim_id:
             # Its manager had begun a rescue of its own and sent the fill back: wait for another slot.
             del self._live[late.fill.pair_id]
@@ -575,7 +575,9 @@ class RouterCore:
                 plan, None, Stage.RUNNING, now.mono, rescue.claim_id, child, rescue, entry_ended=True
             )
             effects.append(Send(Role.GATEWAY, PairAssigned(plan.pair_id, slot, plan.symbol)))
-            effects.append(Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, child, generation), slot))
+            effects.append(
+                Send(Role.PAIR_MANAGER, StartRescue(plan, rescue.fill, child, generation, rescue.carried), slot)
+            )
             effects.append(Send(Role.SPREAD_ENGINE, AttemptStarted(plan.symbol, plan.pair_id)))
         return effects
 
@@ -621,8 +623,8 @@ class RouterCore:
             for pair in self._live.values()
             if pair.stage is Stage.RUNNING
         ]
-        for symbol, fill in self._books.hand_over():
-            self._queue_rescue(Rescue(self._rescue_plan(fill, symbol), fill))
+        for symbol, fill, carried in self._books.hand_over():
+            self._queue_rescue(Rescue(self._rescue_plan(fill, symbol), fill, carried))
         return effects
 
     # --- successors, this one and others ---

@@ -12,7 +12,20 @@ from typing import Final
 from actors.domain.order import OrderState, TrackedOrder
 from actors.domain.own_orders import agrees
 from kiwoom import decode
-from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Symbol, Venue, WallNanos, Won, time_of_day
+from kiwoom.market import (
+    MS,
+    SECOND,
+    Nanos,
+    Shares,
+    Side,
+    Symbol,
+    Venue,
+    WallNanos,
+    Won,
+    round_down_to_tick,
+    step_ticks,
+    time_of_day,
+)
 
 CLOCK_TOLERANCE_S: Final = 2
 """The broker's order time has whole seconds, and its clock is not ours."""
@@ -40,8 +53,11 @@ class OrderRow:
     leaves_qty: Shares
     cum_qty: Shares
     fill_px: Won
+    """체결가: the average of its fills, cut to a won."""
     time: str
     """HHMMSS, as text."""
+    commission_won: Won | None = None
+    tax_won: Won | None = None
 
 
 def listed_open(rows: decode.Rows, asked: Venue) -> tuple[OrderRow, ...]:
@@ -78,6 +94,8 @@ def listed_fills(rows: decode.Rows, asked: Venue) -> tuple[OrderRow, ...]:
             cum_qty=row.fill_qty,
             fill_px=row.fill_px,
             time=row.order_time.replace(":", ""),
+            commission_won=row.commission_won,
+            tax_won=row.tax_won,
         )
         for row in decode.executions(rows)
         if row.side is not None and not row.is_cancel
@@ -98,7 +116,10 @@ class Evidence:
     order_no: str
     cum_qty: Shares
     fill_px: Won
-    """Of the fills that we have not seen: the broker's 체결가, which is exact if there was one price."""
+    """Of all of its fills: the broker's 체결가, their average cut to a won."""
+    commission_won: Won | None = None
+    tax_won: Won | None = None
+    """Of `cum_qty` shares of it."""
 
 
 def evidence(
@@ -123,7 +144,30 @@ def evidence(
     # opt10076 gives one row an order with the cumulative quantity; should it give one a fill, the largest is a floor.
     cum_qty = Shares(max((row.cum_qty for row in (*rests, *filled)), default=order.cum_qty))
     fill_px = Won(max((row.fill_px for row in (*filled, *rests) if row.cum_qty == cum_qty), default=0))
-    return Evidence(_proof(order, rests, filled, cum_qty, asked), order_no, cum_qty, fill_px)
+    costs = next(((row.commission_won, row.tax_won) for row in filled if row.cum_qty == cum_qty), (None, None))
+    return Evidence(_proof(order, rests, filled, cum_qty, asked), order_no, cum_qty, fill_px, *costs)
+
+
+def unseen_fills(order: TrackedOrder, proved: Evidence) -> tuple[tuple[Shares, Won], ...]:
+    """(quantity, price) of what the broker's lists know to have filled and we have not seen; the cheaper first.
+
+    The average leaves the amount open by less than a won a share, but every price lies on a tick, so that only one
+    amount is possible as long as a tick is worth more; then two neighbouring prices make it up. Without such an amount
+    (a mid-price order) the average stands for all.
+    """
+    unseen = proved.cum_qty - order.cum_qty
+    seen_won = sum(fill.fill_qty * fill.fill_px for fill in order.fills)
+    least = proved.fill_px * proved.cum_qty - seen_won
+    most = least + proved.cum_qty - 1
+    price = round_down_to_tick(least // unseen) if least >= unseen else 0
+    if price > 0:
+        dearer_price = step_ticks(price, 1)
+        tick = dearer_price - price
+        dearer = -(-max(0, least - price * unseen) // tick)
+        if price * unseen + tick * dearer <= most:
+            parts = ((Shares(unseen - dearer), Won(price)), (Shares(dearer), Won(dearer_price)))
+            return tuple(part for part in parts if part[0])
+    return ((Shares(unseen), proved.fill_px),)
 
 
 def _proof(

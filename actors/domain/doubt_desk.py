@@ -20,11 +20,12 @@ from actors.domain.doubt import (
     evidence,
     listed_fills,
     listed_open,
+    unseen_fills,
 )
 from actors.domain.enquiries import Enquiry, EnquiryDone
 from actors.domain.order import OrderState, TrackedCancel, TrackedOrder
 from actors.domain.order_commands import Desk
-from actors.domain.order_flow import OrderFlow
+from actors.domain.order_flow import OrderCosts, OrderFlow
 from actors.domain.order_reports import OrderReports
 from actors.domain.order_rows import order_row, plain_row
 from actors.domain.outbox import Outbox
@@ -206,8 +207,10 @@ class DoubtDesk:
                 return
             order.inferred_qty = Shares(order.inferred_qty + missing)
             order.proved_qty = proved.cum_qty
-            exec_id = f"QUERY{proved.cum_qty}"
-            self._flow.filled(order, exec_id, proved.fill_px, missing, now.mono, now)
+            costs = OrderCosts(proved.commission_won, proved.tax_won, proved.cum_qty)
+            for qty, px in unseen_fills(order, proved):
+                exec_id = f"QUERY{order.cum_qty + qty}"
+                self._flow.filled(order, exec_id, px, qty, now.mono, now, costs=costs)
         if proved.proof is Proof.OVER and not order.is_over:
             self._flow.ended(order, order.ending or order.end_reason, now.mono, now)
         if order.is_over:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from actors.messages.orders import OrderFilled
-from actors.messages.pairs import PairEnded, PairPlan, PairState
+from actors.messages.pairs import PairEnded, PairPlan, PairState, PairSums
 from actors.messages.spread import Signal
 from kiwoom.market import Nanos, Side, Symbol, Venue
 
@@ -27,6 +27,7 @@ class Rescue:
 
     plan: PairPlan
     fill: OrderFilled
+    carried: PairSums | None = None
 
     @property
     def claim_id(self) -> str:

@@ -5,10 +5,11 @@ order a fact is about is `order_reports`; deciding whether an order may leave is
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from actors.domain.holdings import Holdings
 from actors.domain.order import (
-    NO_SHARES,
     OPEN_CANCEL_STATES,
     CancelState,
     OrderState,
@@ -47,6 +48,24 @@ from actors.messages.session import BrokerStatus
 from actors.messages.throttle import SlotFreed
 from kiwoom.control import OrderReport
 from kiwoom.market import Nanos, Now, Shares, Side, Symbol, Venue, Won
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCosts:
+    """What an order has cost so far in the broker's words, None where it does not say."""
+
+    commission_won: Won | None
+    tax_won: Won | None
+    of_qty: Shares
+    """For so many shares of it (911)."""
+
+    def as_extra(self) -> tuple[tuple[str, object], ...]:
+        named = (("commission_cum_won", self.commission_won), ("tax_cum_won", self.tax_won))
+        told = tuple((name, won) for name, won in named if won is not None)
+        return (*told, ("costs_of_qty", self.of_qty)) if told else ()
+
+
+NO_COSTS: Final = OrderCosts(None, None, Shares(0))
 
 
 class OrderFlow:
@@ -109,6 +128,7 @@ class OrderFlow:
         at: Nanos,
         now: Now,
         report: OrderReport | None = None,
+        costs: OrderCosts = NO_COSTS,
     ) -> None:
         """One new fill. The caller has made sure that it is no repeat. `report` None: a query proved it."""
         was_over = order.is_over
@@ -128,19 +148,12 @@ class OrderFlow:
             fill_qty=qty,
             cum_qty=order.cum_qty,
             leaves_qty=order.leaves_qty,
-            commission_cum_won=report.commission_won if report is not None else None,
-            tax_cum_won=report.tax_won if report is not None else None,
+            commission_cum_won=costs.commission_won,
+            tax_cum_won=costs.tax_won,
             at=at,
-            costs_of_qty=Shares(report.cum_qty)
-            if report is not None and report.cum_qty != order.cum_qty
-            else Shares(0),
+            costs_of_qty=costs.of_qty if costs.as_extra() else Shares(0),
         )
         order.fills.append(event)
-        costs = (
-            ("commission_cum_won", event.commission_cum_won),
-            ("tax_cum_won", event.tax_cum_won),
-            ("costs_of_qty", event.costs_of_qty or None),
-        )
         self._out.record(
             order_row(
                 EventType.TRADE_FILL if ends_it else EventType.TRADE_PARTIAL,
@@ -151,7 +164,7 @@ class OrderFlow:
                 fill_qty=qty,
                 fill_px=px,
                 exec_id=exec_id,
-                extra=tuple((name, won) for name, won in costs if won is not None),
+                extra=costs.as_extra(),
                 reason="LATE" if was_over else "DOUBT" if report is None else None,
             )
         )
@@ -180,7 +193,7 @@ class OrderFlow:
         for cancel in order.cancels:
             if cancel.state in OPEN_CANCEL_STATES:
                 cancel.state = CancelState.DONE
-        self._close(order, at, now, unfilled)
+        self._close(order, at, now)
 
     def rejected(
         self,
@@ -200,7 +213,7 @@ class OrderFlow:
             order_row(EventType.ORDER_REJECT, now, order, at, report, extra, reason=source.value, message_text=words)
         )
         self._tell(order, OrderRejected(order.command.pair_id, order.cl_ord_id, source, text, overload, at))
-        self._close(order, at, now, Shares(order.command.qty))
+        self._close(order, at, now)
 
     def refused(self, order: TrackedOrder, reason: RefusalReason, text: str, now: Now, *, is_told: bool = True) -> None:
         """Held and now not to be sent. Not `is_told`: its manager is gone, its successor never heard of it."""
@@ -326,9 +339,8 @@ class OrderFlow:
         if grant_id is not None:
             self._out.send(Role.THROTTLER, SlotFreed(grant_id))
 
-    def _close(self, order: TrackedOrder, at: Nanos, now: Now, unfilled: Shares = NO_SHARES) -> None:
+    def _close(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
         self._orders.close(order)
-        self._holdings.ended(order, unfilled)
         self._show_resting(order)
         command = order.command
         self._out.send(

@@ -15,7 +15,7 @@ from enum import Enum, auto
 
 from actors.domain.alarms import Alarms
 from actors.domain.order import CancelState, OrderState, TrackedCancel, TrackedOrder
-from actors.domain.order_flow import OrderFlow
+from actors.domain.order_flow import OrderCosts, OrderFlow
 from actors.domain.order_rows import order_row, plain_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
@@ -229,7 +229,9 @@ class OrderReports:
                 )
             )
         if report.fill_qty > known:
-            self._flow.filled(order, exec_id, report.fill_px, Shares(report.fill_qty - known), report.at, now, report)
+            qty = Shares(report.fill_qty - known)
+            costs = OrderCosts(report.commission_won, report.tax_won, report.cum_qty)
+            self._flow.filled(order, exec_id, report.fill_px, qty, report.at, now, report, costs)
         if order.ending is not None and not order.is_over and order.cum_qty >= order.expected_cum:
             self._flow.ended(order, order.ending, report.at, now)
 

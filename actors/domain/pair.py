@@ -44,7 +44,7 @@ class PairTrigger(Enum):
     UNCOVERED = "open quantity, and a venue for it"
     OVER_COVERED = "more hedged than open"
     POST_EXPIRED = "t_hedge"
-    POST_FAILED = "a post rejected, another lives"
+    POST_IN_THE_WAY = "another post failed, or one too many"
     MID_PASSED = "mid passed the lock"
     FLATTEN = "flatten"
     HEDGE_OVERDUE = "no number, or no end, in time (hedge)"
@@ -76,7 +76,6 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.ENTRY_TAKE_SENT, T.FILLS_TO_POST): S.HEDGE_POST_SENT,
     (S.ENTRY_TAKE_SENT, T.FILLS_TO_TAKE): S.HEDGE_IOC_SENT,  # hedge_ioc_only, flatten, or its end came after t_hedge
     (S.ENTRY_TAKE_SENT, T.ENTRY_OVERDUE): S.ENTRY_IN_DOUBT,
-    (S.ENTRY_TAKE_SENT, T.FLAT): S.PAIRED_DONE,  # closed by an order of this manager's predecessor
     # --- it may have filled, rest, or never have arrived: only proof ends it
     (S.ENTRY_IN_DOUBT, T.ENTRY_EMPTY): S.ENTRY_MISSED,  # a late rejection is proof of death too
     (S.ENTRY_IN_DOUBT, T.ENTRY_RESTING): S.ENTRY_IN_DOUBT,
@@ -87,7 +86,6 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.ENTRY_IN_DOUBT, T.TIME_UP): S.UNHEDGED,
     # --- a limit (or mid) order rests on the other venue
     (S.HEDGE_POST_SENT, T.FLAT): S.PAIRED_DONE,
-    (S.HEDGE_POST_SENT, T.FLAT_BY_FLATTEN): S.FLATTENED,
     (S.HEDGE_POST_SENT, T.FLAT_ENTRY_OPEN): S.ENTRY_IN_DOUBT,  # hedged in full while the entry is still in doubt
     (S.HEDGE_POST_SENT, T.ENTRY_RESTING): S.HEDGE_POST_SENT,
     (S.HEDGE_POST_SENT, T.UNCOVERED): S.HEDGE_POST_SENT,  # further entry fills, or the post met an overload
@@ -96,8 +94,8 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.HEDGE_POST_SENT, T.POST_EXPIRED): S.CANCEL_POST_SENT,
     (S.HEDGE_POST_SENT, T.MID_PASSED): S.CANCEL_POST_SENT,
     (S.HEDGE_POST_SENT, T.FLATTEN): S.CANCEL_POST_SENT,
-    (S.HEDGE_POST_SENT, T.POST_FAILED): S.CANCEL_POST_SENT,  # a change of type: the post that lives goes first
-    (S.HEDGE_POST_SENT, T.OVER_COVERED): S.CANCEL_POST_SENT,  # a hedge filled after the broker had called it ended
+    # A change of type, or a hedge filled after the broker had called it ended: the posts that live go first.
+    (S.HEDGE_POST_SENT, T.POST_IN_THE_WAY): S.CANCEL_POST_SENT,
     # --- no second hedge while one may live unseen
     (S.HEDGE_IN_DOUBT, T.FLAT): S.PAIRED_DONE,
     (S.HEDGE_IN_DOUBT, T.FLAT_BY_FLATTEN): S.FLATTENED,
@@ -129,7 +127,6 @@ PAIR_TRANSITIONS: Final[Mapping[tuple[PairState, PairTrigger], PairState]] = {
     (S.CANCEL_STUCK, T.HEDGE_ENDED): S.HEDGE_IOC_SENT,
     (S.CANCEL_STUCK, T.TAKE_ENDED): S.HEDGE_MARKET_SENT,
     (S.CANCEL_STUCK, T.ATTEMPTS_SPENT): S.UNHEDGED,
-    (S.CANCEL_STUCK, T.CANCEL_TURNED_AWAY): S.CANCEL_STUCK,  # the answer came after all, late; the query is out
     (S.CANCEL_STUCK, T.TIME_UP): S.UNHEDGED,
     # --- taking, on the better venue
     (S.HEDGE_IOC_SENT, T.FLAT): S.PAIRED_DONE,
@@ -372,6 +369,16 @@ class PairLedger:
         if self.bought == 0 and self.sold == 0:
             self.first_at = self.flat_at = None  # all of it was an earlier child's
 
+    def carry(self, handed: OrderFilled, carried: PairSums) -> None:
+        """`handed`, taken before at its average price, cost all of `carried`."""
+        amount = handed.fill_px * handed.fill_qty
+        if handed.side is Side.BUY:
+            self.buy_amount += carried.buy_amount - amount
+        else:
+            self.sell_amount += carried.sell_amount - amount
+        self.commission += carried.commission_won
+        self.tax += carried.tax_won
+
     def _book_costs(self, fill: OrderFilled, amount: int) -> None:
         commission, tax = self._book.book(fill.cl_ord_id, fill.venue, self._market, fill.side, amount)
         costs = self._costs.setdefault(fill.cl_ord_id, _OrderCosts())
@@ -410,6 +417,15 @@ def touch(top: TopOfBook, venue: Venue, side: Side) -> Won:
     if not top.is_open[index]:
         return Won(0)
     return top.ask[index] if side is Side.BUY else top.bid[index]
+
+
+Top = tuple[Won, Shares, Won, Shares, bool]
+"""Of one venue: bid, its size, ask, its size, whether the venue is open."""
+
+
+def top_of(book: TopOfBook, venue: Venue) -> Top:
+    index = VENUE_INDEX[venue]
+    return book.bid[index], book.bid_size[index], book.ask[index], book.ask_size[index], book.is_open[index]
 
 
 def price_through(side: Side, at: Won, ticks: int, limits: tuple[Won, Won]) -> Won:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from actors.domain.claims import CashBook, ShareBook
+from actors.domain.pair_sums import carried_of, net_of
 from actors.messages.orders import OrderFilled, OrderKind
 from actors.messages.pairs import (
     AccountSnapshot,
@@ -11,6 +12,7 @@ from actors.messages.pairs import (
     PairEnded,
     PairPlan,
     PairState,
+    PairSums,
     PositionChanged,
 )
 from kiwoom.market import VENUES, Nanos, Shares, Side, Symbol, Won
@@ -75,17 +77,17 @@ class PairBooks:
         """The symbols with an imbalance that stands, each once."""
         return tuple(dict.fromkeys(end.symbol for end in self._imbalances.values()))
 
-    def hand_over(self) -> list[tuple[Symbol, OrderFilled]]:
-        """Every imbalance as a fill for a child to close. The child carries the open quantity and its price in its
-        own result: it leaves the books until then."""
-        handed: list[tuple[Symbol, OrderFilled]] = []
+    def hand_over(self) -> list[tuple[Symbol, OrderFilled, PairSums]]:
+        """Every imbalance as a fill for a child to close. The child carries the open quantity and all that it cost in
+        its own result: it leaves the books until then."""
+        handed: list[tuple[Symbol, OrderFilled, PairSums]] = []
         for ended in self._imbalances.values():
-            fill = open_part(ended)
-            amount = fill.fill_qty * fill.fill_px
+            carried = carried_of(sums_of(ended))
             self.shares.move(ended.symbol, ended.sold - ended.bought)
-            self.cash.move(amount if fill.side is Side.BUY else -amount)
-            self.traded_won -= amount
-            handed.append((ended.symbol, fill))
+            self.cash.move(-net_of(carried))
+            self.traded_won -= carried.buy_amount + carried.sell_amount
+            self.net_won -= net_of(carried)
+            handed.append((ended.symbol, open_part(ended), carried))
         self._imbalances = {}
         return handed
 
@@ -128,7 +130,14 @@ def joined(before: PairEnded | None, ended: PairEnded) -> PairEnded:
         sold=Shares(before.sold + ended.sold),
         buy_amount=Won(before.buy_amount + ended.buy_amount),
         sell_amount=Won(before.sell_amount + ended.sell_amount),
+        commission_won=Won(before.commission_won + ended.commission_won),
+        tax_won=Won(before.tax_won + ended.tax_won),
+        net_won=Won(before.net_won + ended.net_won),
     )
+
+
+def sums_of(ended: PairEnded) -> PairSums:
+    return PairSums(ended.bought, ended.sold, ended.buy_amount, ended.sell_amount, ended.commission_won, ended.tax_won)
 
 
 def open_part(ended: PairEnded) -> OrderFilled:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from actors.domain.machine import Machine
-from actors.domain.pair import END_STATES, PairLedger, PairOrder, PairTrigger, new_pair
+from actors.domain.pair import END_STATES, PairLedger, PairOrder, PairTrigger, Top, new_pair
 from actors.messages.pairs import PairEnded, PairPlan, PairState
 from kiwoom.market import Nanos, Now, Venue
 
@@ -28,6 +28,17 @@ def child_of(cl_ord_id: str, pair_id: str) -> int:
     """The child that gave this order: 0 the pair itself, n its n-th rescue."""
     of_rescue = _NUMBERED.fullmatch(cl_ord_id.removeprefix(f"{pair_id}-"))
     return int(of_rescue[1]) if of_rescue else 0
+
+
+@dataclass(slots=True)
+class SilentVenue:
+    """A venue that turned a take down, and whose book has not moved since: as far as one can see, nothing trades."""
+
+    top: Top
+    """Its top then."""
+    at: Nanos
+    """The last time."""
+    times: int = 1
 
 
 @dataclass(slots=True)
@@ -52,6 +63,7 @@ class PairInHand:
     alerted: bool = False
     # where and when the next hedge may go
     blocked: dict[Venue, Nanos] = field(default_factory=dict)
+    silent: dict[Venue, SilentVenue] = field(default_factory=dict)
     not_before: Nanos = NEVER
     look_at: Nanos | None = None
     # of the whole pair

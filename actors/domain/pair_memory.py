@@ -10,9 +10,10 @@ Grows by one record per pair of the day: at most one entry is sent a second (SPE
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
+from actors.domain.pair_sums import carried_of, joined_sums, net_of
 from actors.domain.plan_record import plan_from_json
 from actors.messages.journal import EventType, Row
 from actors.messages.orders import OrderKind
@@ -42,7 +43,7 @@ class _Fill:
 
     side: Side
     qty: int
-    px: int
+    amount: int
 
 
 @dataclass(slots=True)
@@ -64,6 +65,10 @@ class _Pair:
     unbooked: list[_Fill] = field(default_factory=list)
     sums: PairSums = field(default_factory=PairSums)
     """Of the children that have ended."""
+    unhedged: PairSums = field(default_factory=PairSums)
+    """Of those, what ended UNHEDGED and stands."""
+    carrier: int = _NONE_YET
+    """The last child that what was left was handed to."""
     left: int = 0
     flatten: bool = False
 
@@ -81,38 +86,46 @@ class _Pair:
         return bool(self.live_orders) or self.unbooked_qty != 0 or self.is_running
 
     def fill(self, side: Side, qty: int, px: int) -> None:
-        self.unbooked.append(_Fill(side, qty, px))
+        self.unbooked.append(_Fill(side, qty, qty * px))
 
     def begin(self, child: int) -> None:
         self.child = max(self.child, child)
 
-    def hand_over(self, open_qty: int, won: int) -> None:
-        """The child that begins now closes so much of what was left (bought less sold): it is in its own sums, at
-        `won`, and in those of the children before it no more."""
-        side, qty = (Side.BUY, open_qty) if open_qty > 0 else (Side.SELL, -open_qty)
-        if side is Side.BUY:
-            bought, amount = Shares(self.sums.bought - qty), Won(self.sums.buy_amount - won)
-            self.sums = replace(self.sums, bought=bought, buy_amount=amount)
-        else:
-            sold, amount = Shares(self.sums.sold - qty), Won(self.sums.sell_amount - won)
-            self.sums = replace(self.sums, sold=sold, sell_amount=amount)
-        self.unbooked.insert(0, _Fill(side, qty, won // qty))
+    def hand_over(self, child: int, open_qty: int, won: int) -> None:
+        """`child` closes so much of what was left (bought less sold): it is in its own sums, at `won` and with all the
+        costs of what was left, and in those of the children before it no more."""
+        if child == self.carrier:
+            return  # its manager's successor says so too
+        self.carrier = child
+        is_long, qty = open_qty > 0, abs(open_qty)
+        handed = PairSums(
+            bought=Shares(qty if is_long else 0),
+            sold=Shares(0 if is_long else qty),
+            buy_amount=Won(won if is_long else 0),
+            sell_amount=Won(0 if is_long else won),
+            commission_won=self.unhedged.commission_won,
+            tax_won=self.unhedged.tax_won,
+        )
+        self.sums = joined_sums(self.sums, handed, -1)
         self.left -= open_qty
+        self.unhedged = joined_sums(self.unhedged, handed, -1) if self.left else PairSums()
+        self.unbooked.insert(0, _Fill(Side.BUY if is_long else Side.SELL, qty, won))
         self.flatten = True
 
-    def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> None:
-        """`child` has booked so many of the oldest fills."""
+    def end(self, child: int, bought: int, sold: int, commission: int, tax: int, at: Nanos) -> PairSums:
+        """`child` has booked so many of the oldest fills. Returns its sums."""
         self.begin(child)
         self.over, self.ended_at = child, at
-        before = self.sums
-        self.sums = PairSums(
-            bought=Shares(before.bought + bought),
-            sold=Shares(before.sold + sold),
-            buy_amount=Won(before.buy_amount + self._book(Side.BUY, bought)),
-            sell_amount=Won(before.sell_amount + self._book(Side.SELL, sold)),
-            commission_won=Won(before.commission_won + commission),
-            tax_won=Won(before.tax_won + tax),
+        booked = PairSums(
+            bought=Shares(bought),
+            sold=Shares(sold),
+            buy_amount=Won(self._book(Side.BUY, bought)),
+            sell_amount=Won(self._book(Side.SELL, sold)),
+            commission_won=Won(commission),
+            tax_won=Won(tax),
         )
+        self.sums = joined_sums(self.sums, booked)
+        return booked
 
     def _book(self, side: Side, qty: int) -> int:
         """Take `qty` shares off the oldest fills of `side`; what was traded with them in won."""
@@ -120,9 +133,11 @@ class _Pair:
         for fill in self.unbooked:
             if fill.side is side and qty:
                 taken = min(qty, fill.qty)
+                worth = fill.amount * taken // fill.qty
                 fill.qty -= taken
+                fill.amount -= worth
                 qty -= taken
-                amount += taken * fill.px
+                amount += worth
         self.unbooked = [fill for fill in self.unbooked if fill.qty]
         return amount
 
@@ -210,7 +225,7 @@ class PairMemory:
         extra = dict(row.extra)
         pair.begin(child)
         if "handed_qty" in extra:
-            pair.hand_over(int(extra["handed_qty"]), int(extra["handed_won"]))
+            pair.hand_over(child, int(extra["handed_qty"]), int(extra["handed_won"]))
         if row.state in _TERMINAL:
             pair.said_over = child
         if row.state in _WITHOUT_FILLS:
@@ -220,9 +235,10 @@ class PairMemory:
     def _ended(self, row: Row) -> None:
         pair, child, figures = self._of(row), _child(row), dict(row.extra)
         bought, sold = int(figures["bought"]), int(figures["sold"])
-        pair.end(child, bought, sold, int(figures["fees_krw"]), int(figures["tax_krw"]), row.ts_mono)
+        booked = pair.end(child, bought, sold, int(figures["fees_krw"]), int(figures["tax_krw"]), row.ts_mono)
         if row.event_type is EventType.UNHEDGED:
             pair.left += bought - sold
+            pair.unhedged = joined_sums(pair.unhedged, booked) if pair.left else PairSums()
         self._ends.append((pair.pair_id, child, pair.symbol))
 
     def _operated(self, row: Row) -> None:
@@ -302,6 +318,10 @@ class PairMemory:
         """Bought less sold of its UNHEDGED ends that stand."""
         return self._pairs[pair_id].left
 
+    def carried(self, pair_id: str) -> PairSums:
+        """What goes with `left` when it is handed over."""
+        return carried_of(self._pairs[pair_id].unhedged)
+
     def flatten(self, pair_id: str) -> bool:
         return self._pairs[pair_id].flatten
 
@@ -324,10 +344,10 @@ class PairMemory:
 
     @property
     def net_won(self) -> Won:
-        return Won(sum(_net(pair.sums) for pair in self._pairs.values()))
+        return Won(sum(net_of(pair.sums) for pair in self._pairs.values()))
 
     def imbalances(self) -> Iterator[PairEnded]:
-        """Pairs that ended UNHEDGED and are open still, with the sums of all their children."""
+        """Pairs that ended UNHEDGED and are open still, with the sums of their ends that stand."""
         for pair in self._pairs.values():
             if pair.left:
                 yield PairEnded(
@@ -335,13 +355,13 @@ class PairMemory:
                     slot=pair.plan.slot if pair.plan is not None else 0,
                     symbol=pair.symbol,
                     state=PairState.UNHEDGED,
-                    bought=pair.sums.bought,
-                    sold=pair.sums.sold,
-                    buy_amount=pair.sums.buy_amount,
-                    sell_amount=pair.sums.sell_amount,
-                    commission_won=pair.sums.commission_won,
-                    tax_won=pair.sums.tax_won,
-                    net_won=_net(pair.sums),
+                    bought=pair.unhedged.bought,
+                    sold=pair.unhedged.sold,
+                    buy_amount=pair.unhedged.buy_amount,
+                    sell_amount=pair.unhedged.sell_amount,
+                    commission_won=pair.unhedged.commission_won,
+                    tax_won=pair.unhedged.tax_won,
+                    net_won=Won(net_of(pair.unhedged)),
                     escalated=True,
                     rejects=0,
                     timeouts=0,
@@ -353,7 +373,3 @@ class PairMemory:
 def _child(row: Row) -> int:
     """Rows of a pair that has no rescue need not say so."""
     return int(dict(row.extra).get("child", 0))
-
-
-def _net(sums: PairSums) -> Won:
-    return Won(sums.sell_amount - sums.buy_amount - sums.commission_won - sums.tax_won)

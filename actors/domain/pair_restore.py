@@ -14,10 +14,11 @@ from itertools import accumulate
 
 from actors.domain.pair import PairLedger, PairOrder, resumed_pair
 from actors.domain.pair_in_hand import HEDGE_LEG, PairInHand, child_of
+from actors.domain.pair_sums import joined_sums
 from actors.messages.orders import OrderFilled, OrderKind, OrderStyle
-from actors.messages.pairs import OrderStanding, PairState, PairSums, RestorePair
+from actors.messages.pairs import OrderStanding, PairState, RestorePair
 from kiwoom.fees import CostBook
-from kiwoom.market import Nanos, Now, Shares, Side, Won
+from kiwoom.market import Nanos, Now, Side
 
 S = PairState
 
@@ -45,7 +46,8 @@ def restored_pair(message: RestorePair, costs: CostBook, waits: Waits, now: Now)
     plan = replace(message.plan, hedge_ioc_only=True) if message.child else message.plan
     own = [each for each in message.orders if child_of(each.command.cl_ord_id, plan.pair_id) == message.child]
     handed_over = message.left if _was_handed_over(message, own) else 0
-    ledger = PairLedger(plan.market, costs, _less(message.ended, handed_over))
+    ended = joined_sums(message.ended, message.carried, -1) if handed_over else message.ended
+    ledger = PairLedger(plan.market, costs, ended)
     for fill in fills_in_order(message.orders):
         if not ledger.knows(fill):
             ledger.take(fill)
@@ -87,19 +89,6 @@ def _was_handed_over(message: RestorePair, own: list[OrderStanding]) -> bool:
     opened = filled - (message.ended.bought if opening is Side.BUY else message.ended.sold)
     closing = [each.command for each in own if each.command.side is opening.opposite]
     return any(command.kind is OrderKind.FLATTEN and command.qty > opened for command in closing)
-
-
-def _less(ended: PairSums, handed_over: int) -> PairSums:
-    """Without what was handed over again: so many shares (bought less sold) of its open side, at their average price
-    rounded down, as the Router counts them."""
-    qty = abs(handed_over)
-    if handed_over > 0 and ended.bought:
-        amount = qty * (ended.buy_amount // ended.bought)
-        return replace(ended, bought=Shares(ended.bought - qty), buy_amount=Won(ended.buy_amount - amount))
-    if handed_over < 0 and ended.sold:
-        amount = qty * (ended.sell_amount // ended.sold)
-        return replace(ended, sold=Shares(ended.sold - qty), sell_amount=Won(ended.sell_amount - amount))
-    return ended
 
 
 def _never_sent(standing: OrderStanding) -> bool:
@@ -222,19 +211,27 @@ def _state(pair: PairInHand) -> PairState:
         return _state_of(live)
     if not pair.entry_over and not pair.rescue_no:
         return _state_with_entry(pair, own)
+    nothing_filled = pair.ledger.bought == pair.ledger.sold == 0
+    if nothing_filled and pair.entry is not None and not pair.rescue_no:
+        return S.ENTRY_TAKE_SENT  # its hedge answered a fill of which no row was left
     if own and (pair.took or pair.post_failed or not pair.ledger.open or pair.entry is None):
         return _state_of(own[-1:])
     if pair.rescue_no:
         return S.RESCUE if pair.ledger.open else S.HEDGE_IN_DOUBT
     if pair.entry is None:
         return S.HEDGE_IN_DOUBT if pair.ledger.open else S.ENTRY_IN_DOUBT
-    return S.ENTRY_TAKE_SENT
+    return _state_of_entry(pair)
+
+
+def _state_of_entry(pair: PairInHand) -> PairState:
+    """No hedge is known; one that filled all the same went out after the entry had come into doubt."""
+    return S.ENTRY_IN_DOUBT if pair.ledger.bought and pair.ledger.sold else S.ENTRY_TAKE_SENT
 
 
 def _state_with_entry(pair: PairInHand, own: list[PairOrder]) -> PairState:
     """Nothing of the hedges lives, but the entry may still fill."""
     if not own:
-        return S.ENTRY_TAKE_SENT
+        return _state_of_entry(pair)
     return _state_of(own[-1:]) if pair.ledger.open and (pair.took or pair.post_failed) else S.ENTRY_IN_DOUBT
 
 

@@ -4,9 +4,8 @@ from typing import Final
 
 from actors.domain.pair_in_hand import PairInHand
 from actors.messages.journal import EventType, Row
-from actors.messages.orders import OrderFilled
-from actors.messages.pairs import PairAdvanced, PairEnded, PairPlan, PairState
-from kiwoom.market import MS, Nanos, Now, Shares, Side, WallNanos, Won
+from actors.messages.pairs import PairAdvanced, PairEnded, PairPlan, PairState, PairSums
+from kiwoom.market import MS, Nanos, Now, Shares, WallNanos, Won
 
 END_ROWS: Final = {
     PairState.PAIRED_DONE: EventType.PAIRED_DONE,
@@ -44,13 +43,10 @@ def state_row(pair: PairInHand, at: Nanos, now: Now, *, reason: str, extra: Extr
     return pair_row(EventType.PAIR_STATE, pair, at, now, reason=reason, extra=extra)
 
 
-def handed_over(fill: OrderFilled) -> Extra:
-    """Of a child that closes what the pair had left open: bought less sold, and its worth in won. It leaves the sums
-    of the children before it."""
-    return (
-        ("handed_qty", fill.fill_qty if fill.side is Side.BUY else -fill.fill_qty),
-        ("handed_won", fill.fill_px * fill.fill_qty),
-    )
+def handed_over(handed: PairSums) -> Extra:
+    """Of a child that closes what the pair had left open: bought less sold, and what was spent on it or received for
+    it. It leaves the sums of the children before it, with all their costs."""
+    return (("handed_qty", handed.bought - handed.sold), ("handed_won", handed.buy_amount or handed.sell_amount))
 
 
 def alert_row(pair: PairInHand, at: Nanos, now: Now, *, reason: str) -> Row:

@@ -107,6 +107,7 @@ class Recovery:
             child=child,
             left=memory.left(pair_id),
             flatten=memory.flatten(pair_id),
+            carried=memory.carried(pair_id),
         )
         self._out.send(Role.PAIR_MANAGER, pair, plan.slot)
 

@@ -45,7 +45,9 @@ class PairTally:
     unhedged_ms: int | None = None
     net_won: int = 0
     left_open: list[dict[str, Any]] = field(default_factory=list)
-    """The figures of UNHEDGED rows that no FLATTENED row has closed: those of a FLATTENED row include them."""
+    """The figures of UNHEDGED rows that stand. The end of a child that was handed them over includes them."""
+    carriers: set[int] = field(default_factory=set)
+    """The children that were."""
 
 
 @dataclass(slots=True)
@@ -193,20 +195,24 @@ class DayTally:
         assert row.state is not None
         pair = self._pair(row)
         pair.state = row.state
+        extra = dict(row.extra)
+        if "handed_qty" in extra:
+            pair.carriers.add(int(extra.get("child", 0)))
         pair.escalated |= row.state in ESCALATED_STATES
 
     def _ended(self, row: Row) -> None:
         figures = dict(row.extra)
         pair = self._pair(row)
         self._book(pair, figures)
+        if int(figures.get("child", 0)) in pair.carriers:
+            for left in pair.left_open:
+                self._book(pair, left, sign=-1)
+            pair.left_open.clear()
         pair.unhedged_ms = int(figures["unhedged_ms"])
         if row.event_type is EventType.PAIRED_DONE:
             self.done += 1
         elif row.event_type is EventType.FLATTENED:
             self.flattened += 1
-            for left in pair.left_open:
-                self._book(pair, left, sign=-1)
-            pair.left_open.clear()
         else:
             self.unhedged += 1
             pair.left_open.append(figures)

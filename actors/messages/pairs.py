@@ -91,6 +91,9 @@ class StartRescue:
     """1 for the pair's first rescue, counting up: it stands in the client order ids, which must not repeat."""
     generation: int = 0
     """As PairAdvanced told it last: the Gateway refuses the commands of an earlier one."""
+    carried: "PairSums | None" = None
+    """`late` is no fill but an imbalance: what it cost so far, all that the pair's UNHEDGED ends had booked. The child
+    carries it in its own result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +177,11 @@ class SymbolOverloaded:
 
 @dataclass(frozen=True, slots=True)
 class LateFill:
-    """Gateway -> Router: a fill of a pair that no manager holds any more."""
+    """Gateway -> Router: a fill of a pair that no manager holds any more. `carried` as in StartRescue."""
 
     fill: OrderFilled
     symbol: Symbol
+    carried: "PairSums | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,8 @@ class RestorePair:
     """Bought less sold that ended UNHEDGED before: the Router counts it; not to be hedged."""
     flatten: bool
     """A flatten was asked for."""
+    carried: PairSums = PairSums()
+    """The part of `ended` that goes with `left` if it is handed over."""
 
 
 @dataclass(frozen=True, slots=True)

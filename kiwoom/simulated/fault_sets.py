@@ -33,7 +33,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "report_reordered_ms_max": 400,
         "report_lost": 300,
     },
-    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500, "ioc_rests": 1_000},
+    "ends": {"ioc_end_other": 6_667, "clear_says_filled": 3_000, "clear_unmarked": 1_500, "ioc_rests": 4_000},
     "lies": {
         "order_shelved": 800,
         "order_shelved_ms": 2_000,
@@ -48,12 +48,13 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
     "overload": {"overload_spurious": 700, "clock_jitter_ms": 60, "query_overload": 1_000},
     "cancels": {
         "cancel_rejected": 1_200,
-        "cancel_unanswered": 1_200,
-        "cancel_silent": 800,
-        "cancel_slow": 2_000,
+        "cancel_unanswered": 2_500,
+        "cancel_silent": 2_000,
+        "cancel_slow": 3_500,
         "cancel_slow_ms": 50,
-        "cancel_slow_ms_max": 900,
+        "cancel_slow_ms_max": 1_500,
         "cancel_raced": 4_000,
+        "cancel_taken_early": 3_000,
         "post_hit": 2_000,
     },
     "queries": {
@@ -124,6 +125,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "cancel_slow_ms": 50,
         "cancel_slow_ms_max": 900,
         "cancel_raced": 800,
+        "cancel_taken_early": 500,
         "query_lost": 200,
         "query_late": 300,
         "query_late_ms": 200,
@@ -158,9 +160,18 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
 _LEFT_OUT_PERCENT: Final = 30
 """Of the rates of a drawn variant so many are 0: what hides behind a common fault is found without it."""
 _SCALE_PERCENT: Final = (25, 200)
-STRONG_MAX: Final = 5
-"""So many families are strong on a day of "all", at most."""
-_STRONG_PERCENT: Final = (15, 100)
+_THEMES: Final = (
+    ("ends", "books", "cancels"),  # takes that rest, and cancels that are not answered
+    ("ends", "splits", "queries"),  # entries of which nobody knows how much filled
+    ("reports", "splits", "cancels"),
+    ("lies", "numbers", "cancels"),
+    ("lies", "splits", "ends"),
+)
+"""Families that reach together what none of them reaches by itself."""
+_THEME_PERCENT: Final = 60
+_MORE_MAX: Final = 3
+"""So many other families are strong on a day of "all", at most."""
+_STRONG_PERCENT: Final = (30, 100)
 _NEVER_STRONG: Final = (ALL, "phantom")
 
 
@@ -191,8 +202,9 @@ def variant_of(seed: int, names: Sequence[str]) -> tuple[dict[str, Any], dict[st
 def _drawn_strong(draws: Random) -> dict[str, int]:
     """Some families, each at a share of its own set's rates, and with that set's times."""
     families = [name for name in FAULT_SETS if name not in _NEVER_STRONG]
+    theme = draws.choice(_THEMES) if draws.randrange(100) < _THEME_PERCENT else ()
     strong: dict[str, int] = {}
-    for name in draws.sample(families, draws.randint(0, STRONG_MAX)):
+    for name in dict.fromkeys((*theme, *draws.sample(families, draws.randint(0, _MORE_MAX)))):
         percent = draws.randint(*_STRONG_PERCENT)
         for key, value in FAULT_SETS[name].items():
             drawn = max(1, value * percent // 100) if _is_rate(key) else value

@@ -136,6 +136,9 @@ class Faults:
     """A cancel is taken, then forgotten: no answer of any kind, and the order goes on resting."""
     cancel_silent: int = 0
     """A cancel works, and not a word is said of it: no number, no 접수, no 확인, no clear event of the original."""
+    cancel_taken_early: int = 0
+    """A cancel's number and its 접수 leave when the server takes it, before the exchange has it: only its 확인, or a
+    거부 if the order filled first, says what became of it. Not in the samples, where they come with the 확인."""
     cancel_slow: int = 0
     """A cancel reaches the exchange `cancel_slow_ms` late: fills win the race."""
     cancel_slow_ms: int = 250

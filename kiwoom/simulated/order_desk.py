@@ -358,6 +358,9 @@ class OrderDesk:
             return
         if self._dice.strikes("cancel_silent", call.rq_name, wall):
             cancel.is_silent = cancel.answer.never = True
+        elif self._dice.strikes("cancel_taken_early", call.rq_name, wall):
+            cancel.is_told = True
+            self._tell_cancel(cancel, RECEIVED, original.leaves, wall)
         arrival = (
             wall + self._line.latency.cancel_ms * MILLISECOND + self._dice.delay("cancel_slow", call.rq_name, wall)
         )
@@ -385,9 +388,8 @@ class OrderDesk:
         original = cancel.original
         if not original.by_hand:
             self._mischief.before_cancel(original, wall)
-            if self._dice.happens("cancel_untrue", original.order_no) and self._market.can_be_hit(
-                original.venue, original.order_no
-            ):
+            untrue = self._dice.happens("cancel_untrue", original.order_no)
+            if untrue and self._market.can_be_hit(original.venue, original.order_no):
                 self._confirm_untruly(cancel, wall)
                 return
         self._cancel_in_hand = cancel
@@ -519,6 +521,9 @@ class OrderDesk:
             case CancelImpossible(wall):
                 cancel = self._cancel_in_hand
                 assert cancel is not None and cancel.original is order
+                if cancel.is_told:
+                    self._tell_cancel(cancel, REFUSED, 0, wall, _NOTHING_TO_CANCEL)
+                    return
                 cancel.answer.waits_for_report = False
                 self._answer(cancel.answer, "", _NOTHING_TO_CANCEL, wall)
             case _:
@@ -634,11 +639,17 @@ class OrderDesk:
         return True
 
     def _say_canceled(self, cancel: BrokerCancel, canceled: int, wall: int) -> None:
+        if not cancel.is_told:
+            self._tell_cancel(cancel, RECEIVED, canceled, wall)
+        self._tell_cancel(cancel, CONFIRMED, canceled, wall)
+
+    def _tell_cancel(self, cancel: BrokerCancel, state: str, qty: int, wall: int, reason: str = "0") -> None:
+        """Its number goes out with its 접수."""
         order = cancel.original
-        self._answer(cancel.answer, cancel.order_no, _CANCEL_TAKEN, wall)
-        for state in (RECEIVED, CONFIRMED):
-            report = cancel_report(cancel, state, canceled, self._account, self._quote(order), self._knobs, wall)
-            self._report(order, cancel.answer, report, wall)
+        if state == RECEIVED:
+            self._answer(cancel.answer, cancel.order_no, _CANCEL_TAKEN, wall)
+        report = cancel_report(cancel, state, qty, self._account, self._quote(order), self._knobs, wall, reason)
+        self._report(order, cancel.answer, report, wall)
 
     def _close(self, order: BrokerOrder, reason: str, wall: int) -> None:
         self._account.release(order.claim, order.leaves)

@@ -134,6 +134,8 @@ class BrokerCancel:
     answer: Answer
     is_silent: bool = False
     """Neither it nor what it does is reported."""
+    is_told: bool = False
+    """Its number and its 접수 left when the server took it."""
 
     @property
     def kind_name(self) -> str:
@@ -167,9 +169,16 @@ def remainder_confirmed_report(
 
 
 def cancel_report(
-    cancel: BrokerCancel, state: str, qty: int, account: Account, quote: Quote, knobs: BrokerKnobs, wall: int
+    cancel: BrokerCancel,
+    state: str,
+    qty: int,
+    account: Account,
+    quote: Quote,
+    knobs: BrokerKnobs,
+    wall: int,
+    reason: str = "0",
 ) -> ChejanFrame:
-    """gubun 0 of the cancel itself: 접수, then 확인, both with the quantity that was cancelled."""
+    """gubun 0 of the cancel itself: 접수, then 확인, with the quantity cancelled; or 거부 with the reason."""
     original = cancel.original
     values = _order_values(original, account, quote, knobs) | {
         9203: cancel.order_no,
@@ -183,7 +192,7 @@ def cancel_report(
         908: hhmmss(wall),
         920: cancel.answer.screen_no,
     }
-    return _report(values | _NO_FILL, original, knobs)
+    return _report(values | _NO_FILL | {919: reason}, original, knobs)
 
 
 def balance_report(account: Account, symbol: str, name: str, quote: Quote) -> ChejanFrame:

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 
 from kiwoom.adapter import ControlAdapter, FeedTarget
-from kiwoom.control import ControlCall, ControlEvent
+from kiwoom.control import ControlCall, ControlEvent, SubmitOrder
 from kiwoom.control_thread import QUOTE_INTERVAL_NS_MIN
 from kiwoom.market import Nanos, Now, WallNanos
 from kiwoom.quotes import QuoteRun, QuoteRuns
@@ -46,6 +46,10 @@ class BrokerSide:
 
     def disconnect(self, line: "StagedLine") -> None:
         """The client is gone."""
+        raise NotImplementedError
+
+    def handed(self, cl_ord_id: str) -> None:
+        """An order or a cancel is given to the control's thread."""
         raise NotImplementedError
 
 
@@ -113,6 +117,7 @@ class StagedControl:
         random: Random,
     ) -> None:
         self._stage = stage
+        self._broker = broker
         self._cell = cell
         self._clock = clock
         self._random = random
@@ -154,6 +159,8 @@ class StagedControl:
 
     def perform(self, call: ControlCall) -> None:
         self._stage.count_effect(self._cell)
+        if isinstance(call, SubmitOrder):
+            self._broker.handed(call.rq_name)
         # One queue: what is handed over later is performed later.
         self._handed_over = max(self._handed_over, self._stage.time.now + drawn(self._random, HAND_OVER))
         self._soon(self._handed_over, partial(self._adapter.perform, call))

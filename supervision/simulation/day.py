@@ -25,9 +25,15 @@ from kiwoom.simulated.scenario import Scenario
 from supervision.simulation.checkers import Allowances, CheckerSettings, Panel, all_checkers
 from supervision.simulation.coverage import Coverage
 from supervision.simulation.evidence import Breach, Checker, FaultsOff, MachineEvent
-from supervision.simulation.machine_faults import NO_MACHINE_FAULTS, MachineFaults, plan_blows
+from supervision.simulation.machine_faults import (
+    NO_MACHINE_FAULTS,
+    MachineFaults,
+    PlannedBlow,
+    clock_ahead,
+    plan_blows,
+)
 from supervision.simulation.memory_journal import JournalDisk
-from supervision.simulation.operator_orders import operator_orders
+from supervision.simulation.operator_orders import TimedOrder, operator_orders
 from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
 from supervision.simulation.variety import varied
@@ -36,6 +42,8 @@ from supervision.simulation.world import World, WorldSettings, with_few_symbols
 SIMULATED_DAY = date(2026, 11, 23)
 SYMBOLS = 6
 STORM_NS = 32 * SECOND
+PAIRS_MIN, LONGER_NS = 20, 4 * SECOND
+"""With fewer attempted pairs the storm goes on, at most for as long again; the machine's own faults are over then."""
 CALM_MIN_NS, CALM_MAX_NS = 5 * SECOND, 16 * SECOND
 """What was late in the storm comes in the first of them; the machine may not take as long as the second to be flat."""
 SHUTDOWN_NS = 1_500 * MS
@@ -44,7 +52,11 @@ CLOSE = (15 * 3_600 + 20 * 60) * SECOND
 LATE_STORM_NS = 12 * SECOND
 """A day that begins late has a storm longer by this, which ends a little after the close."""
 AFTER_CLOSE_NS = 3 * SECOND
-LATE_PERMILLE, MIDDAY_PERMILLE = 160, 100
+STOPS = ("halt_seconds", "vi_seconds", "nxt_suspended_seconds", "limit_seconds")
+TO_THE_CLOSE_S = 60
+"""On some late days what stops does not begin again."""
+AHEAD_PERCENT = 50
+LATE_PERMILLE, MIDDAY_PERMILLE = 220, 80
 
 BREACHES_MAX = 50
 """Of one day: the first ones tell most."""
@@ -97,13 +109,16 @@ class DayResult:
 def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
     """Run it. `diary` is shown everything that the checkers are shown."""
     random = Random(f"{plan.seed}:day")
-    loaded = with_few_symbols(varied(plan.loaded, plan.seed), SYMBOLS)
-    faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
     drawn = random.randrange(1_000)
     start_ns = MIDDAY if drawn < MIDDAY_PERMILLE else EARLY
-    if drawn >= 1_000 - LATE_PERMILLE:
+    is_late = drawn >= 1_000 - LATE_PERMILLE
+    if is_late:
         plan = replace(plan, storm_ns=plan.storm_ns + LATE_STORM_NS)
         start_ns = CLOSE + AFTER_CLOSE_NS - plan.storm_ns
+    loaded = with_few_symbols(varied(plan.loaded, plan.seed, is_late=is_late), SYMBOLS)
+    faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
+    if is_late and faults:
+        faults |= {key: random.choice((3, TO_THE_CLOSE_S)) for key in STOPS}
     settings = WorldSettings(
         seed=plan.seed,
         day=SIMULATED_DAY,
@@ -156,24 +171,56 @@ class SimulatedDay:
         world.open_books()
         world.start_machine(arm=True)
         blows = plan_blows(plan.machine_faults, plan.storm_ns, Random(f"{plan.seed}:blows"))
+        blows += self._clock_at_the_close(start)
         storm = Storm(world, blows, self.tell)
         world.stage.delayed_rate = plan.machine_faults.message_delayed_permyriad
-        symbols = [entry.symbol for entry in world.loaded.traded]
-        for order in operator_orders(plan.storm_ns, symbols, Random(f"{plan.seed}:operator")):
+        for order in self.pressed_in_storm():
             world.time.at(start + order.at_ns, self._operate, order.command)
-        self.run_to(start + plan.storm_ns)
+        storm_end = start + plan.storm_ns
+        self.run_to(storm_end)
+        while self.is_thin() and world.time.now < storm_end + plan.storm_ns:
+            self.run_to(world.time.now + LONGER_NS)
+        storm_end = world.time.now
         storm.end()
         world.calm()
         self.tell(FaultsOff())
-        self._operate(OperatorCommand(self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))))
-        self.run_to(start + plan.storm_ns + CALM_MIN_NS)
-        while not self._is_quiet() and world.time.now < start + plan.storm_ns + CALM_MAX_NS:
+        last = self._random.choice((Command.STOP, Command.STOP, Command.FLATTEN))
+        self._operate(OperatorCommand(Command.FLATTEN if self._outcomes["unhedged"] else last))
+        self.run_to(storm_end + CALM_MIN_NS)
+        while not self._is_quiet() and world.time.now < storm_end + CALM_MAX_NS:
             self.run_to(world.time.now + SECOND // 2)
         world.shut_down()
         self.run_to(world.time.now + SHUTDOWN_NS)
         self._strikes.update(storm.losses.blows)
         self._strikes.update({f"operator {name}": count for name, count in self._pressed.items()})
         return self.verdict(start)
+
+    def pressed_in_storm(self) -> tuple[TimedOrder, ...]:
+        """What the operator does before the storm is over."""
+        symbols = [entry.symbol for entry in self.world.loaded.traded]
+        return operator_orders(self._plan.storm_ns, symbols, Random(f"{self._plan.seed}:operator"))
+
+    def is_thin(self) -> bool:
+        """It has seen little as yet, and the market goes on."""
+        return self._outcomes["attempted"] < PAIRS_MIN and not self._ends_late
+
+    @property
+    def _ends_late(self) -> bool:
+        return self.world.settings.start_ns + self._plan.storm_ns > CLOSE
+
+    def _clock_at_the_close(self, start: int) -> tuple[PlannedBlow, ...]:
+        """On some late days the host's clock is ahead, until somebody sets it right and closes what is left open."""
+        storm_ns, random = self._plan.storm_ns, self._random
+        if not self._ends_late or not self._plan.machine_faults.host_clock_stepped:
+            return ()
+        if random.randrange(100) >= AHEAD_PERCENT:
+            return ()
+        before_close_ns = random.randint(1_000, 4_000) * MS
+        right_at = storm_ns - AFTER_CLOSE_NS - before_close_ns
+        flatten = OperatorCommand(Command.FLATTEN)
+        self.world.time.at(start + right_at + random.randint(1, 200) * MS, self._operate, flatten)
+        # By the host's clock the close has just been when it is set right, and what was given up can be closed yet.
+        return clock_ahead(right_at - 6 * SECOND, right_at, before_close_ns + random.randint(50, 500) * MS)
 
     def _operate(self, command: OperatorCommand) -> None:
         self._pressed[command.command.value] += 1

@@ -62,6 +62,13 @@ class JournalTorn:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderHanded:
+    """The Gateway handed an order or a cancel to the thread of the control: from now on nothing holds it back."""
+
+    cl_ord_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FaultsOff:
     """No new fault from now on. What was struck before may still arrive."""
 
@@ -110,6 +117,7 @@ MachineEvent = (
     | MachineKilled
     | MachineStarted
     | JournalTorn
+    | OrderHanded
     | FaultsOff
     | HostClockStepped
     | LineCut

@@ -115,6 +115,14 @@ def plan_blows(faults: MachineFaults, storm_ns: int, random: Random) -> tuple[Pl
     return tuple(sorted(_blows(faults, storm_ns, random), key=lambda blow: blow.at_ns))
 
 
+def clock_ahead(from_ns: int, to_ns: int, step_ns: int) -> tuple[PlannedBlow, PlannedBlow]:
+    """The host's clock runs ahead by a step from some time on, until it is set right. Both after the storm's start."""
+    return (
+        PlannedBlow(at_ns=from_ns, blow=Blow.STEP_CLOCK, pick=0, size=step_ns),
+        PlannedBlow(at_ns=to_ns, blow=Blow.STEP_CLOCK, pick=0, size=-step_ns),
+    )
+
+
 def _blows(faults: MachineFaults, storm_ns: int, random: Random) -> Iterator[PlannedBlow]:
     rates = (
         (Blow.KILL, faults.actor_killed),

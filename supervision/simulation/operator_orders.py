@@ -11,10 +11,12 @@ from random import Random
 from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND
 
-BUSY_PERCENT = 45
+BUSY_PERCENT = 50
 """Days on which he does anything before the storm is over."""
-GAP_NS = (2 * SECOND, 9 * SECOND)
-AWAY_NS = (150 * MS, 1_800 * MS)
+NERVOUS_PERCENT = 55
+"""Of these so many on which he hardly ever leaves it alone."""
+GAP_NS, NERVOUS_GAP_NS = (2 * SECOND, 9 * SECOND), (500 * MS, 2 * SECOND)
+AWAY_NS, NERVOUS_AWAY_NS = (150 * MS, 1_800 * MS), (50 * MS, 300 * MS)
 """How long until he takes it back."""
 
 
@@ -35,14 +37,16 @@ def operator_orders(storm_ns: int, symbols: Sequence[str], random: Random) -> tu
 def _orders(storm_ns: int, symbols: Sequence[str], random: Random) -> Iterator[TimedOrder]:
     # Flatten reaches every live pair, in whatever state: it is what he presses most.
     favourite = random.choice((Command.FLATTEN, Command.FLATTEN, Command.FLATTEN, Command.STOP, Command.MUTE))
+    is_nervous = random.randrange(100) < NERVOUS_PERCENT
+    gap_ns, away_ns = (NERVOUS_GAP_NS, NERVOUS_AWAY_NS) if is_nervous else (GAP_NS, AWAY_NS)
     at_ns = random.randint(*GAP_NS)
     while True:
         command = random.choice((favourite, favourite, favourite, Command.STOP, Command.DISARM, Command.MUTE))
         symbol = random.choice(symbols) if command is Command.MUTE else None
-        back_ns = at_ns + random.randint(*AWAY_NS)
+        back_ns = at_ns + random.randint(*away_ns)
         if back_ns >= storm_ns:
             return
         yield TimedOrder(at_ns, OperatorCommand(command, symbol))
         back = Command.ARM if symbol is None else Command.UNMUTE
         yield TimedOrder(back_ns, OperatorCommand(back, symbol))
-        at_ns = back_ns + random.randint(*GAP_NS)
+        at_ns = back_ns + random.randint(*gap_ns)

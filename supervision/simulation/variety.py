@@ -8,7 +8,7 @@ from random import Random
 from config.reader import LoadedConfig
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "execution.slice_qty": ("1", "1", "1", "2", "3", "5", "7"),
+    "execution.slice_qty": ("1", "1", "2", "3", "5", "7"),
     "execution.t_hedge_ms": ("1000", "800", "500", "300", "150"),
     "execution.max_hedge_attempts": ("5", "5", "5", "3", "2", "1"),
     "execution.timeouts.ioc_end_ms": ("500", "500", "200"),
@@ -23,15 +23,23 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "spread_engine.cooldown_ms": ("100", "100", "0"),
 }
 """By key: as often as it stands here."""
+_CHOICES_LATE: dict[str, tuple[str, ...]] = {
+    "execution.t_hedge_ms": ("300", "1000", "4000", "8000", "12000"),
+}
+"""On a day that runs into the close: a hedge that rests for long meets it."""
 _OVERRIDES = "symbols.per_symbol_overrides"
 _IOC_ONLY_PERCENT = 25
 """On so many days the first symbol is hedged by IOC at once."""
 
 
-def varied(loaded: LoadedConfig, seed: int) -> LoadedConfig:
-    """The configuration of this seed's day. Raises ConfigErrors if what the user set does not go with a choice."""
+def varied(loaded: LoadedConfig, seed: int, *, is_late: bool) -> LoadedConfig:
+    """The configuration of this seed's day; `is_late`: it runs into the close.
+
+    Raises ConfigErrors if what the user set does not go with a choice.
+    """
     random = Random(f"{seed}:settings")
-    drawn = {key: random.choice(values) for key, values in _CHOICES.items()}
+    choices = _CHOICES | (_CHOICES_LATE if is_late else {})
+    drawn = {key: random.choice(values) for key, values in choices.items()}
     if random.randrange(100) < _IOC_ONLY_PERCENT and loaded.traded:
         drawn[_OVERRIDES] = f'{{"{loaded.traded[0].symbol}": {{hedge_ioc_only: true}}}}'
     sets = [f"{key}={value}" for key, value in drawn.items() if loaded.origins.get(key) == "default"]

@@ -47,6 +47,7 @@ from supervision.simulation.evidence import (
     ActorStarted,
     LineCut,
     MachineEvent,
+    OrderHanded,
     PairView,
     TradingHalted,
     TradingResumed,
@@ -316,6 +317,9 @@ class World(BrokerSide):
             self._line = None
             self.broker.disconnected()
 
+    def handed(self, cl_ord_id: str) -> None:
+        self._on_event(OrderHanded(cl_ord_id))
+
     def call(self, frame: CallFrame, at: int) -> ReplyFrame:
         try:
             reply = self.broker.call(frame, at, self.true_wall(at))
@@ -351,7 +355,7 @@ class World(BrokerSide):
                 self._on_event(VenueOpened(venue) if is_open else VenueClosed(venue))
 
     def disturb(self, disturbance: Callable[[SimulatedBroker, int], None]) -> None:
-        """Something happens at the broker or its market that nobody here asked for: now, `disturbance(broker, wall)`."""
+        """Something happens at the broker or its market now: `disturbance(broker, wall)`, whoever is behind it."""
         disturbance(self.broker, self.true_wall(self.time.now))
         self._after_broker()
 

@@ -74,10 +74,19 @@ class StageView:
 
 
 class Day:
-    """Ten o'clock is 0 ms. `at` moves the clock; every row steps the panel."""
+    """Ten o'clock is 0 ms. `at` moves the clock; every row steps the panel. Most days leave out what the managers
+    write of their states, so PROMPT looks on only if `tells_states`."""
 
-    def __init__(self, settings: CheckerSettings | None = None, start_ms: int = 0, held: int = 20) -> None:
-        self.panel = Panel(all_checkers(settings or CheckerSettings()))
+    def __init__(
+        self,
+        settings: CheckerSettings | None = None,
+        start_ms: int = 0,
+        held: int = 20,
+        *,
+        tells_states: bool = False,
+    ) -> None:
+        checkers = all_checkers(settings or CheckerSettings())
+        self.panel = Panel([each for each in checkers if tells_states or each.rule != "PROMPT"])
         self.view = StageView({SYMBOL: held}, 10_000_000)
         self.mono = 1_000 * MS
         self.wall_offset = TEN_O_CLOCK - self.mono + start_ms * MS

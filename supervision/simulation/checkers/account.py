@@ -19,7 +19,8 @@ class Covered(Checker):
 
     After each step in which a sale of ours came to the broker: held(symbol) >= what all live sells may still sell.
     And no refusal for want of shares ([800033]) or of cash ([855056]), unless somebody else's order or fill of the
-    same symbol is younger than foreign_news_ns plus the longest delay struck on it.
+    same symbol is younger than foreign_news_ns plus the longest delay struck on it, or an order of ours about whose
+    end the broker lied still claims them, or filled so lately.
     """
 
     rule = "COVERED"
@@ -51,11 +52,15 @@ class Covered(Checker):
         self._sold = {}
 
     def _explained(self, row: LedgerRow) -> bool:
-        last = self._books.foreign_at.get(row.symbol)
-        facts = self._books.orders.get(row.rq_name)
-        if last is None or facts is None:
+        books, facts = self._books, self._books.orders.get(row.rq_name)
+        if facts is None:
             return False
-        return row.ts_mono_ns - last <= self._settings.foreign_news_ns + self._books.longest_delay(facts.pair)
+        of_symbol = (other for other in books.live.values() if other.pair.symbol == row.symbol)
+        if any(books.end_is_untrue(other) for other in of_symbol):
+            return True
+        news = [at for at in (books.foreign_at.get(row.symbol), books.undead_at.get(row.symbol)) if at is not None]
+        patience = self._settings.foreign_news_ns + books.longest_delay(facts.pair)
+        return bool(news) and row.ts_mono_ns - max(news) <= patience
 
 
 class NoSelfTrade(Checker):
@@ -63,7 +68,7 @@ class NoSelfTrade(Checker):
 
     At each ORDER row: no live order of ours of the same venue and symbol on the other side whose price crosses (0, a
     market or mid-price order, crosses all). No two FILL rows of ours of one instant, venue, symbol and price on both
-    sides.
+    sides. Excused: against an order about whose end the broker lied.
     """
 
     rule = "NO SELF-TRADE"
@@ -85,6 +90,8 @@ class NoSelfTrade(Checker):
             self._filled(row, at)
             return
         for other in self._books.books[row.venue, row.symbol].values():
+            if self._books.end_is_untrue(facts) or self._books.end_is_untrue(other):
+                continue
             if other.attempt.side != row.side and _cross(facts, other):
                 self.breach(at, f"{row.rq_name} {_terms(facts)} stands against {other.cl_ord_id} {_terms(other)}")
 

@@ -198,6 +198,8 @@ class Books(Checker):
         self._longest_ns: defaultdict[str, int] = defaultdict(int)
         self._lied: dict[str, None] = {}
         self._undead: dict[str, None] = {}
+        self.undead_at: dict[str, int] = {}
+        """By symbol: the last fill of an order of ours about whose end the broker lied."""
         self._symbols: dict[str, None] = {}
         self._elsewhere_ns = 0
         self._longest_elsewhere_ns = 0
@@ -315,6 +317,8 @@ class Books(Checker):
         facts.filled += qty
         facts.amount += qty * (row.fill_px or 0)
         self._expect(facts, -qty)
+        if self.end_is_untrue(facts):
+            self.undead_at[pair.symbol] = row.ts_mono_ns
         before = pair.imbalance
         if facts.attempt.side == "BUY":
             pair.bought += qty
@@ -418,6 +422,16 @@ class Books(Checker):
     def is_stuck(self, pair: PairFacts) -> bool:
         """The market itself keeps it open: no venue trades its symbol, or an order of it cannot even be cancelled."""
         return self.is_shut_everywhere(pair.symbol) or self.cannot_cancel(pair)
+
+    def is_spent(self, pair: PairFacts) -> bool:
+        """As many market orders as SPEC 7 allows met the market for it, and left it open. What was refused before it
+        left, or turned away as an overload, met no market."""
+        met = [
+            facts
+            for facts in pair.orders
+            if facts.is_hedge and facts.attempt.hoga_code == "13" and facts.called and facts.called.return_code == 0
+        ]
+        return len(met) >= self.settings.max_hedge_attempts and not any(facts.live for facts in met)
 
     def _reshade(self, at: int, venue: str = "") -> None:
         for symbol in self._symbols:

@@ -33,9 +33,9 @@ _NO_KINDS: Final[frozenset[LedgerKind]] = frozenset()
 class Edge(Checker):
     """Every signal and every admission satisfies the rule of SPEC 5, and the orders have its quotes for prices.
 
-    SIGNAL and ADMITTED: two venues; 2 * 10^9 * (sell_bid - buy_ask) >= 2 * (commission of both + tax) + half ticks *
+    SIGNAL and ADMITTED: two venues; 10^9 * (sell_bid - buy_ask) >= commission of both + tax + half ticks * half the
     tick of the higher price * 10^9, in nano-won and without rounding; both sizes >= the least visible quantity.
-    ADMITTED: its price is the quote of its side, or 0. The entry's attempt: the venue, side and price admitted. A posted
+    ADMITTED: its price is the quote of its side, or 0. The entry's attempt: venue, side and price admitted. A posted
     hedge: the other side on the other venue, and never worse than the quote there.
     """
 
@@ -54,6 +54,8 @@ class Edge(Checker):
 
     def journal(self, row: Row, at: Nanos) -> None:
         pair_id = row.pair_id or ""
+        if row.symbol not in self._settings.tax_ppb_of:
+            return
         if row.event_type is not EventType.ORDER_SEND_ATTEMPT:
             self._figures(row, at)
         if row.event_type is EventType.ADMITTED:
@@ -70,9 +72,7 @@ class Edge(Checker):
 
     def _figures(self, row: Row, at: Nanos) -> None:
         settings, symbol = self._settings, row.symbol or ""
-        tax_ppb = settings.tax_ppb_of.get(symbol)
-        if tax_ppb is None:
-            return
+        tax_ppb = settings.tax_ppb_of[symbol]
         name = f"{row.event_type.value} {row.pair_id}"
         venues = (extra_of(row, "buy_venue", ""), extra_of(row, "sell_venue", ""))
         ask, bid = int(extra_of(row, "buy_ask")), int(extra_of(row, "sell_bid"))

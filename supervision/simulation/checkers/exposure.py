@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import Books, PairFacts, child_of, extra_of, is_ours
+from supervision.simulation.checkers.books import Books, OrderFacts, PairFacts, child_of, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import (
     ActorDied,
@@ -294,8 +294,8 @@ class NoDoubleHedge(Checker):
     """At the broker the live hedges of a pair never add up to more than its imbalance, nor stand on its other side.
 
     After each ORDER, FILL and END row of the pair: what live leg-B sells may still sell <= max(0, imbalance), what
-    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled, or may fill, of orders
-    about whose end the broker lied.
+    live leg-B buys may still buy <= max(0, -imbalance). Excused: as many shares as filled of orders
+    about which the broker lied, and as may still fill of those that it called over and that were not.
     """
 
     rule = "NO DOUBLE HEDGE"
@@ -317,10 +317,15 @@ class NoDoubleHedge(Checker):
         too_many = max(pair.hedge_sells - max(0, imbalance), pair.hedge_buys - max(0, -imbalance))
         if too_many <= 0:
             return
-        excused = sum(order.filled + order.leaves for order in pair.orders if self._books.end_is_untrue(order))
+        excused = sum(self._excused(order) for order in pair.orders)
         if too_many > excused:
             live = [f"{each.cl_ord_id} {each.leaves}" for each in pair.orders if each.live and each.is_hedge]
             self.breach(at, f"{pair.pair_id} is open by {imbalance:+d} and has live hedges {', '.join(live)}")
+
+    def _excused(self, order: OrderFacts) -> int:
+        if self._books.lied_about(order):
+            return order.filled
+        return order.filled + order.leaves if self._books.end_is_untrue(order) else 0
 
 
 @dataclass(slots=True)
@@ -346,7 +351,8 @@ class FlatInTime(Checker):
     (`Books.is_stuck`), and then so long after its symbol trades again; and, at that moment, calls in the last second
     <= limit - reserve, if entries ended with the faults. After the OPERATOR row "flatten" the same with flatten_ns,
     for pairs on which nothing was ever imposed. At the end of the day: what is still open is listed as UNHEDGED with
-    a reason, and the market keeps it so; no order of ours is live unless it cannot be cancelled.
+    a reason, and the market keeps it so, or all the attempts that SPEC 7 allows met it (`Books.is_spent`); no order of
+    ours is live unless it cannot be cancelled.
     """
 
     rule = "FLAT IN TIME"
@@ -383,7 +389,8 @@ class FlatInTime(Checker):
             self._look(at)
         books = self._books
         for pair in books.pairs.values():
-            if pair.imbalance and not (books.is_stuck(pair) and pair.listed_reason and not pair.exposed):
+            excused = books.is_stuck(pair) or books.is_spent(pair)
+            if pair.imbalance and not (excused and pair.listed_reason and not pair.exposed):
                 text = f"{pair.imbalance:+d} of {pair.symbol}, listed {pair.lefts} {pair.listed_reason!r}"
                 self.breach(at, f"{pair.pair_id} ends the day with {text}, and the market trades")
         for facts in books.live.values():

@@ -9,7 +9,7 @@ from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, OrderFacts, PairFacts, extra_of, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
-from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, View
+from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, OrderHanded, View
 
 FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT, EventType.ORDER_REFUSED})
@@ -18,6 +18,7 @@ ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORD
 _CANCEL_TYPES: Final = {("KRX", "BUY"): 3, ("KRX", "SELL"): 4, ("NXT", "BUY"): 23, ("NXT", "SELL"): 23}
 """nOrderType by the venue and side of the order to cancel (KIWOOM.md 1.4)."""
 _QUERY_SPACING_NS: Final = 400 * MS
+_HALT_TRIED_NS: Final = 200 * MS
 
 
 def is_of_order(row: Row) -> bool:
@@ -56,7 +57,10 @@ class SentOnce(Checker):
 
 
 class AttemptFirst(Checker):
-    """Every call was preceded by its committed attempt row, which says the same as the call."""
+    """Every call was preceded by its committed attempt row, which says the same as the call.
+
+    Preceded: the row stands when the Gateway hands the order to the control's thread, not only when it arrives.
+    """
 
     rule = "ATTEMPT-FIRST"
     row_types: ClassVar[frozenset[EventType]] = frozenset()
@@ -65,6 +69,10 @@ class AttemptFirst(Checker):
     def __init__(self, books: Books) -> None:
         super().__init__()
         self._books = books
+
+    def machine(self, event: MachineEvent, at: Nanos) -> None:
+        if isinstance(event, OrderHanded) and event.cl_ord_id not in self._books.orders:
+            self.breach(at, f"{event.cl_ord_id} is handed over and is in no attempt row")
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if not is_ours(row.rq_name):
@@ -297,6 +305,8 @@ class _Counts:
     """By target."""
     queries: int = 0
     last_query: dict[str, int] = field(default_factory=dict)
+    shut_before_ns: int | None = None
+    """How long its symbol had been shut everywhere at its first hedge."""
 
 
 class Bounded(Checker):
@@ -304,10 +314,11 @@ class Bounded(Checker):
 
     Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
     for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
-    plus one for each -308. Generations and rescues that hedge <= 1 + 2 for each death since the pair began + 1 for
-    each such fill + 1 after a Flatten. Cancels of one order <= cancels_max, plus one for each strike on its pair and
-    each death since it began. Doubt queries of a pair <= queries_max, plus four for each of these; and not two about
-    one order within 400 ms, if there is none of these.
+    plus one for each -308, plus two (one a venue) for each doubling, from 200 ms, of the time that no venue has traded
+    its symbol since its first hedge: a halt is found out by trying. Generations and rescues that hedge <= 1 + 2 for
+    each death since the pair began + 1 for each such fill + 1 after a Flatten. Cancels of one order <= cancels_max,
+    plus one for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus
+    four for each of these; and not two about one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"
@@ -339,7 +350,11 @@ class Bounded(Checker):
         name = row.cl_ord_id or ""
         tag = name[len(pair.pair_id) + 1 :].rpartition("B")[0]
         counts.hedges[tag] += 1
-        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
+        shut_ns = self._books.shut[pair.symbol].total(at)
+        if counts.shut_before_ns is None:
+            counts.shut_before_ns = shut_ns
+        doublings = ((shut_ns - counts.shut_before_ns) // _HALT_TRIED_NS).bit_length()
+        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads + 2 * doublings
         if counts.hedges[tag] > most:
             self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
         turns = 1 + 2 * self._books.deaths_since(pair) + pair.openings + self._books.flatten_asked
@@ -370,7 +385,7 @@ class Bounded(Checker):
 
 
 class RightVenue(Checker):
-    """A cancel goes to its order's venue, with that venue's type for its side, and only for an order of its own pair."""
+    """A cancel goes to its order's venue, with that venue's type for its side, and only for its own pair's order."""
 
     rule = "RIGHT VENUE"
     row_types: ClassVar[frozenset[EventType]] = frozenset()

@@ -12,9 +12,14 @@ from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import ActorDied, Checker, LineCut, MachineEvent, MachineKilled, Strike, View
 
 _FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
+_ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT})
 _STEPS: Final = frozenset({EventType.PAIR_STATE, EventType.HEDGE_TIMEOUT, EventType.PAIRED_DONE, EventType.UNHEDGED})
+_ROWS_NS: Final = 2_000 * MS
+"""How late rows may come: their messages are delayed like any other."""
 _DISTURBING: Final = ("actor_hung", "message_delayed")
 _QUIET_NS: Final = 5_000 * MS
+_TRANSIT_NS: Final = 50 * MS
+"""The step that finds t_hedge over may have been made by an event, and bears its stamp."""
 
 
 @dataclass(slots=True)
@@ -26,12 +31,17 @@ class _Story:
     """The stamps of the fills that opened it from flat."""
     steps: deque[int] = field(default_factory=lambda: deque(maxlen=8))
     """The stamps of its last steps."""
+    live: dict[str, None] = field(default_factory=dict)
+    """Orders tried whose end is not told."""
+    hedging_from: int | None = None
+    """The stamp of its first step into a hedge."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
     pair_id: str
     stamp: int
+    is_entry: bool
     what: str
 
 
@@ -39,14 +49,15 @@ class Prompt(Checker):
     """A pair takes its next step when it is told of the last one's end, and t_hedge runs from the fill's own stamp.
 
     HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair, and not more than wake_ns
-    later. After the end of an entry that filled, or of a hedge that left the pair open (rejected, or cancelled), with
-    no other order of the pair under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it.
+    later. After the end of a hedge that left the pair open (rejected, or cancelled), with no other order of the pair
+    under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
+    that filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
     Judged only where nothing died, hung, was delayed or cut within 5 s before.
     """
 
     rule = "PROMPT"
     row_types: ClassVar[frozenset[EventType]] = (
-        _FILLS | _STEPS | {EventType.CANCELED, EventType.ORDER_REJECT, EventType.FLATTENED, EventType.PAIR_RESTORED}
+        _FILLS | _STEPS | _ENDS | {EventType.ORDER_SEND_ATTEMPT, EventType.FLATTENED, EventType.PAIR_RESTORED}
     )
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
 
@@ -76,21 +87,29 @@ class Prompt(Checker):
         if pair is None or row.reason == "LATE":
             return
         story = self._stories.setdefault(pair.pair_id, _Story())
+        if row.event_type is EventType.ORDER_SEND_ATTEMPT:
+            story.live[row.cl_ord_id or ""] = None
+            return
+        if row.event_type in _ENDS:
+            story.live.pop(row.cl_ord_id or "", None)
         if row.event_type in _FILLS:
             self._filled(row, story)
         if row.event_type is EventType.HEDGE_TIMEOUT and row.reason == "T_HEDGE":
             self._timed_out(row, pair, story, at)
         if row.event_type in _STEPS or row.event_type in (EventType.FLATTENED, EventType.PAIR_RESTORED):
             story.steps.append(row.ts_mono)
+            if story.hedging_from is None and (row.state or "").startswith("HEDGE_"):
+                story.hedging_from = row.ts_mono
         elif at >= self._quiet_from and self._asks_for_a_step(row, pair, story):
-            fact = _Fact(pair.pair_id, row.ts_mono, f"the {row.event_type.value} of {row.cl_ord_id}")
-            self._facts.append((at + 2 * self._settings.prompt_ns, fact))
+            fact = _Fact(pair.pair_id, row.ts_mono, row.leg == "A", f"the {row.event_type.value} of {row.cl_ord_id}")
+            self._facts.append((at + self._settings.prompt_ns + _ROWS_NS, fact))
 
     def after_step(self, view: View, at: Nanos) -> None:
         while self._facts and at >= self._facts[0][0]:
             _, fact = self._facts.popleft()
-            steps = self._stories[fact.pair_id].steps
-            if not any(0 <= stamp - fact.stamp <= self._settings.prompt_ns for stamp in steps):
+            story, by = self._stories[fact.pair_id], fact.stamp + self._settings.prompt_ns
+            is_hedged = fact.is_entry and story.hedging_from is not None and story.hedging_from <= by
+            if not is_hedged and not any(fact.stamp <= stamp <= by for stamp in story.steps):
                 self.breach(at, f"{fact.pair_id} did not act on {fact.what}")
 
     def _filled(self, row: Row, story: _Story) -> None:
@@ -105,7 +124,7 @@ class Prompt(Checker):
         waited = [row.ts_mono - opened for opened in story.openings if opened <= row.ts_mono]
         if not waited or at < self._quiet_from:
             return
-        if not any(t_hedge <= each <= t_hedge + self._settings.wake_ns for each in waited):
+        if not any(t_hedge - _TRANSIT_NS <= each <= t_hedge + self._settings.wake_ns for each in waited):
             ms = [each // MS for each in waited]
             self.breach(at, f"t_hedge of {pair.pair_id} is {t_hedge // MS} ms and fired {ms} ms after it was opened")
 
@@ -120,10 +139,6 @@ class Prompt(Checker):
                 is_end = True
             case _:
                 is_end = False
-        if not is_end or not story.open_qty or story.open_qty != pair.imbalance:
+        if not is_end or story.live or not story.open_qty or story.open_qty != pair.imbalance:
             return False
-        return all(
-            facts.ended or (facts.called is not None and not facts.reached)
-            for facts in pair.orders
-            if not facts.is_cancel
-        ) and not any(self._books.lied_about(facts) for facts in pair.orders)
+        return not any(self._books.lied_about(facts) for facts in pair.orders)

@@ -44,6 +44,7 @@ CONSEQUENCES_NS: Final[Mapping[str, int]] = {
     "cancel_silent": 1_200 * MS,
     "cancel_slow": 1_000 * MS,
     "cancel_raced": 700 * MS,
+    "cancel_taken_early": 0,  # it is the usual course; what comes early may not be acted upon
     # queries: one at a time, so one that fails holds up all others
     "query_lost": 5_500 * MS,  # an answer is waited for 5 s
     "query_late": 500 * MS,

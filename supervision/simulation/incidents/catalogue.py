@@ -22,8 +22,8 @@ STORIES: Final = (
     Story(
         name="fill-under-cancel",
         source="hummingbot #2501",
-        happened="a maker order filled while its cancel was under way; the bot went on as if it were cancelled, and the "
-        "other side never traded",
+        happened="a maker order filled while its cancel was under way; the bot took it for cancelled, and the other "
+        "side never traded",
         must_hold="what filled in the race is booked, and exactly what the confirmed end left over is hedged",
         stage=("fills", "FillUnderCancel"),
     ),

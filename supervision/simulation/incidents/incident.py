@@ -21,8 +21,9 @@ from kiwoom.simulated.ledger import LedgerRow
 from kiwoom.simulated.scenario import FlowKnobs
 from supervision.simulation.checkers.books import Books, OrderFacts
 from supervision.simulation.day import MIDDAY, SIMULATED_DAY, DayPlan, DayResult, SimulatedDay
-from supervision.simulation.evidence import Checker, MachineKilled, MachineStarted, View
+from supervision.simulation.evidence import Breach, Checker, MachineKilled, MachineStarted, View
 from supervision.simulation.machine_faults import NO_MACHINE_FAULTS
+from supervision.simulation.operator_orders import TimedOrder
 from supervision.simulation.world import World, WorldSettings, with_few_symbols
 
 QUIET: Final = FlowKnobs(
@@ -30,7 +31,8 @@ QUIET: Final = FlowKnobs(
     trade_permille=0,
     order_value_krw=12_000_000,
     fair_moves_per_minute=0,
-    dislocations_per_minute=240,
+    dislocations_per_minute=600,
+    gap_bps=(90, 120),
     brief_permille=0,
     long_permille=1_000,
     long_ms=(2_500, 4_000),
@@ -58,8 +60,12 @@ class Incident(Checker):
     """Sizes of the faults that are aimed."""
     broker: ClassVar[Mapping[str, Any]] = {}
     """Knobs of the broker that the seed may not vary."""
+    flow: ClassVar[Mapping[str, Any]] = {}
+    """Knobs of the quiet market that are otherwise."""
     symbols: ClassVar[int] = 3
     length_ns: ClassVar[int] = 9 * SECOND
+    inevitable: ClassVar[frozenset[str]] = frozenset()
+    """Rules that this incident breaks by itself, about the pair or the symbol that it strikes: see `is_inevitable`."""
 
     world: World
     books: Books
@@ -105,6 +111,11 @@ class Incident(Checker):
 
     def judge(self, view: View, at: Nanos) -> None:
         """What must hold, and no other checker looks at."""
+
+    def is_inevitable(self, breach: Breach) -> bool:
+        """It is of what the incident did, not of what the machine did: no machine could keep this promise."""
+        assert not self.inevitable
+        return False
 
     # --- making it happen -------------------------------------------------------------------------------------------
 
@@ -172,6 +183,16 @@ def ledger_is_of(row: LedgerRow, facts: OrderFacts | None) -> bool:
     return facts is not None and row.rq_name == facts.cl_ord_id
 
 
+class IncidentDay(SimulatedDay):
+    """Nobody presses anything but the incident itself, and it is over when it is over."""
+
+    def pressed_in_storm(self) -> tuple[TimedOrder, ...]:
+        return ()
+
+    def is_thin(self) -> bool:
+        return False
+
+
 def play(make: Callable[[int], Incident], plan: DayPlan, diary: Checker | None = None) -> DayResult:
     """The day of an incident. The plan's faults are not played: the incident brings its own."""
     incident = make(plan.seed)
@@ -187,14 +208,15 @@ def play(make: Callable[[int], Incident], plan: DayPlan, diary: Checker | None =
     )
     quiet = replace(
         plan,
-        scenario=replace(plan.scenario, flow=QUIET, latency={}, faults={}, broker={}),
+        scenario=replace(plan.scenario, flow=replace(QUIET, **incident.flow), latency={}, faults={}, broker={}),
         broker_faults=(),
         machine_faults=NO_MACHINE_FAULTS,
         storm_ns=incident.length_ns,
     )
-    day = SimulatedDay(quiet, loaded, settings, Random(f"{plan.seed}:day"), diary, incident)
+    day = IncidentDay(quiet, loaded, settings, Random(f"{plan.seed}:day"), diary, incident)
     incident.join(day)
-    return day.run()
+    result = day.run()
+    return replace(result, breaches=tuple(each for each in result.breaches if not incident.is_inevitable(each)))
 
 
 def _loaded_for(incident: Incident, loaded: LoadedConfig) -> LoadedConfig:

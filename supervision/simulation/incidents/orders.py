@@ -1,4 +1,4 @@
-"""Incidents about orders: whose number is unknown, that outlive the machine, that are cancelled, that leave together."""
+"""Incidents about orders: of unknown number, that outlive the machine, that are cancelled, that leave together."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ GIVEN_UP = (PairState.ENTRY_MISSED.value, PairState.ENTRY_REJECTED.value)
 
 
 class NoNumber(Incident):
-    """An order's number never comes and its reports come late: an entry, or (odd seeds) a hedge hit a second later.
+    """An order's number never comes, its reports come late: an entry, or (odd seeds) a hedge hit half a second later.
 
     The lists of orders leave it out at first.
     """
@@ -42,7 +42,7 @@ class NoNumber(Incident):
     def on_post(self, facts: OrderFacts, at: int) -> None:
         if self.seed % 2 and self._strike(facts):
             self.let_rest(facts)
-            self.soon(self._hit_late, 1_000 * MS)
+            self.soon(self._hit_late, 600 * MS)
 
     def _strike(self, facts: OrderFacts) -> bool:
         if self.victim is not None:
@@ -86,7 +86,7 @@ class NoNumber(Incident):
 
 
 class SentAnew(Incident):
-    """The machine dies between an entry's journal row and its call, with a hedge resting, or with a cancel under way."""
+    """The machine dies between an entry's row and its call, after it, with a hedge resting, or its cancel under way."""
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=600")
     length_ns = 12 * SECOND
@@ -96,6 +96,7 @@ class SentAnew(Incident):
         self.variant = seed % 4
         self.victim: OrderFacts | None = None
         self.entries: dict[str, int] = {}
+        self.died_at = 0
 
     def on_entry(self, facts: OrderFacts, at: int) -> None:
         if self.variant < 2 and self._choose(facts):
@@ -121,6 +122,7 @@ class SentAnew(Incident):
         return True
 
     def _die(self) -> None:
+        self.died_at = self.world.time.now
         self.kill_machine(100 * MS)
 
     def journal(self, row: Row, at: Nanos) -> None:
@@ -138,20 +140,9 @@ class SentAnew(Incident):
             self.breach(at, f"entries of the machine that died were sent by its successor: {', '.join(again)}")
 
     def _is_late(self, pair_id: str) -> bool:
-        """Its entry was called after the restart: by the number that the machine gives its orders."""
-        assert self.victim is not None
+        """Its entry was called after the machine that admitted it had died."""
         entry = next(facts for facts in self.books.pairs[pair_id].orders if facts.attempt.leg == "A")
         return entry.called is not None and entry.called.ts_mono_ns > self.died_at
-
-    @property
-    def died_at(self) -> int:
-        return self._died_at
-
-    _died_at = 1 << 62
-
-    def kill_machine(self, down_ns: int) -> None:
-        self._died_at = self.world.time.now
-        super().kill_machine(down_ns)
 
 
 class DroppedOrder(Incident):
@@ -163,7 +154,8 @@ class DroppedOrder(Incident):
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=4000")
     broker: ClassVar = {"rows_per_page": 1}
-    length_ns = 13 * SECOND
+    flow: ClassVar = {"long_ms": (30_000, 40_000)}
+    length_ns = 24 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -184,10 +176,8 @@ class DroppedOrder(Incident):
             return
         if row.event_type is EventType.RECONCILED and self.starts > 1:
             self.happened |= self.victim.live and self.by_hand > 1
-        elif self.starts > 1 and row.cl_ord_id == self.victim.cl_ord_id:
-            self.known_after = True
-        elif self.starts > 1 and row.orig_order_no == self.victim.order_no:
-            self.known_after = True
+        elif self.starts > 1:
+            self.known_after |= row.cl_ord_id == self.victim.cl_ord_id or row.orig_order_no == self.victim.order_no
 
     def _die(self) -> None:
         self.kill_machine(300 * MS)
@@ -219,13 +209,13 @@ class PositionMismatch(Incident):
     """While the machine is down (odd seeds: while its line is), the trader sells all shares of a symbol by hand."""
 
     sets = ("execution.max_concurrent_symbols=1",)
-    symbols = 2
-    length_ns = 14 * SECOND
+    flow: ClassVar = {"long_ms": (1_200, 2_000)}
+    symbols = 4
+    length_ns = 22 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.symbol = ""
-        self.sold_at = 0
         self.shown = False
         self.tempted = 0
         self.uncovered: list[str] = []
@@ -233,7 +223,7 @@ class PositionMismatch(Incident):
     def journal(self, row: Row, at: Nanos) -> None:
         super().journal(row, at)
         done = row.event_type is EventType.PAIRED_DONE
-        if not self.symbol and done and self._held(row.symbol or "") > 0 and not self.books.live:
+        if not self.symbol and done and self.world.start_holdings.get(row.symbol or ""):
             self.symbol = row.symbol or ""
             self.soon(self._go_down)
         if self.happened and row.symbol == self.symbol:
@@ -241,8 +231,10 @@ class PositionMismatch(Incident):
             self.shown |= row.event_type is EventType.POSITION_UPDATE
             self.shown |= row.event_type is EventType.RECONCILED
 
-    def _held(self, symbol: str) -> int:
-        return self.world.held(symbol)
+    def _his(self) -> int:
+        """Shares that the trader may call his own: what no pair of ours has bought or is about to sell."""
+        spoken_for = max(0, self.books.net[self.symbol]) + self.books.selling[self.symbol]
+        return self.world.held(self.symbol) - spoken_for
 
     def _go_down(self) -> None:
         if self.seed % 2:
@@ -252,18 +244,21 @@ class PositionMismatch(Incident):
         self.soon(self._sell_by_hand, 100 * MS)
 
     def _sell_by_hand(self) -> None:
+        if self._his() <= 0:
+            self.symbol = ""  # a pair is about to sell the last of them: another time
+            return
+
         def sell(broker: Any, wall: int) -> None:
-            qty = broker.account.holding(self.symbol).sellable
             price = broker.market.limits(self.symbol)[0]
-            broker.order_by_hand("KRX", self.symbol, "SELL", qty, price, "10", self.world.time.now, wall)
+            broker.order_by_hand("KRX", self.symbol, "SELL", self._his(), price, "10", self.world.time.now, wall)
 
         self.world.disturb(sell)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
-        if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self.symbol and not self._held(self.symbol):
-            self.happened, self.sold_at = True, at
-        elif self.happened and row.kind is LedgerKind.REJECT and row.side == "SELL" and row.symbol == self.symbol:
-            self.uncovered.append(row.rq_name)
+        if row.kind is LedgerKind.FILL and not is_ours(row.rq_name) and self._his() == 0:
+            self.happened = True
+        elif self.happened and row.kind is LedgerKind.REJECT and row.symbol == self.symbol and row.side == "SELL":
+            self.uncovered += [row.rq_name] if not row.orig_order_no else []
 
     def judge(self, view: View, at: Nanos) -> None:
         if not self.tempted:
@@ -278,6 +273,8 @@ class WrongVenue(Incident):
     """Hedges rest on either venue to their timeout, one of them (odd seeds) over a restart: each is cancelled."""
 
     sets = ("execution.max_concurrent_symbols=1", "execution.t_hedge_ms=300")
+    flow: ClassVar = {"long_ms": (600, 1_200)}
+    symbols = 6
     length_ns = 16 * SECOND
 
     def __init__(self, seed: int) -> None:
@@ -315,13 +312,13 @@ class TradingBreak(Incident):
     symbols = 6
     length_ns = 14 * SECOND
     BREAK_S: ClassVar = 4
-    CALLS_MAX: ClassVar = 10
-    """An entry, a post, at most three cancels, at most five hedges."""
+    CALLS_MAX: ClassVar = 9
+    """While it lasts: three cancels, an IOC and five at the market."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.victim: OrderFacts | None = None
-        self.due = False
+        self.stopped_at = 0
 
     def on_post(self, facts: OrderFacts, at: int) -> None:
         if self.victim is None:
@@ -340,6 +337,7 @@ class TradingBreak(Incident):
 
     def _stop_trading(self) -> None:
         assert self.victim is not None
+        self.stopped_at = self.world.time.now
         symbol = self.victim.pair.symbol
 
         def stop(broker: Any, wall: int) -> None:
@@ -352,9 +350,11 @@ class TradingBreak(Incident):
 
     def judge(self, view: View, at: Nanos) -> None:
         assert self.victim is not None
-        calls = [facts for facts in self.victim.pair.orders if facts.called is not None]
-        if len(calls) > self.CALLS_MAX:
-            self.breach(at, f"{len(calls)} calls for {self.victim.pair.pair_id}, over a break of {self.BREAK_S} s")
+        until = self.stopped_at + self.BREAK_S * SECOND
+        called = [facts.called.ts_mono_ns for facts in self.victim.pair.orders if facts.called is not None]
+        calls = sum(self.stopped_at < each <= until for each in called)
+        if calls > self.CALLS_MAX:
+            self.breach(at, f"{calls} calls for {self.victim.pair.pair_id}, over a break of {self.BREAK_S} s")
 
 
 class FastSenders(Incident):
@@ -362,7 +362,8 @@ class FastSenders(Incident):
 
     sets = MANY
     symbols = 6
-    TOGETHER_NS: ClassVar = 30 * MS
+    length_ns = 12 * SECOND
+    TOGETHER_NS: ClassVar = 250 * MS
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -382,8 +383,8 @@ class FastSenders(Incident):
             self.attempts[name] = at
             together = [each for each, when in self.attempts.items() if at - when <= self.TOGETHER_NS]
             senders = {self.books.orders[each].pair.pair_id for each in together}
-            self.happened |= self.pressed and len(senders) > 2
-        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 4:
+            self.happened |= len(senders) > 2
+        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 3:
             self.pressed = True
             self.soon(lambda: self.world.operate(OperatorCommand(Command.FLATTEN)), 1_100 * MS)
 
@@ -404,6 +405,7 @@ class ReportFirst(Incident):
     """The first report of every order and of every cancel comes before its order number."""
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=2", "execution.t_hedge_ms=400")
+    length_ns = 15 * SECOND
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

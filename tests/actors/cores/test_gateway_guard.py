@@ -94,7 +94,7 @@ def test_an_entry_waiting_for_a_call_to_return_is_refused_when_its_grant_ends() 
 
 def test_a_held_order_is_checked_again_when_it_may_leave() -> None:
     stage = full_window().hears(hedge("H6", venue=Venue.KRX, side=Side.SELL)).forgets()
-    stage.balance(5, 0)
+    stage.balance(0, 0)
     assert [event.reason for event in stage.take_events()] == [RefusalReason.UNCOVERED_SALE]
     assert EventType.ORDER_SEND_ATTEMPT not in stage.row_types()
     stage.waits(2 * SECOND)

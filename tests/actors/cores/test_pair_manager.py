@@ -40,6 +40,7 @@ from actors.messages.pairs import (
     PairEnded,
     PairPlan,
     PairState,
+    PairSums,
     StartPair,
     StartRescue,
 )
@@ -512,7 +513,7 @@ def test_the_path_tells_how_the_pair_came_to_its_end() -> None:
 def test_an_ioc_ended_with_a_remainder_or_rejected_is_followed_by_a_market_order(rejected: bool) -> None:
     book = Pair().taking()
     if rejected:
-        book.rejected("B2").commands(market("B3", 5)).is_in(S.HEDGE_MARKET_SENT)
+        book.rejected("B2").commands(market("B3", 5, venue=NXT)).is_in(S.HEDGE_MARKET_SENT)
     else:
         book.buys(2, "B2").canceled("B2", 3).commands(market("B3", 3)).is_in(S.HEDGE_MARKET_SENT)
 
@@ -692,6 +693,21 @@ def test_a_hedge_refused_for_its_venue_tries_the_other_and_then_waits(reason: Re
     assert book.core._pair.state is S.HEDGE_IOC_SENT
 
 
+def test_venues_that_turn_all_down_while_nothing_moves_are_tried_ever_more_rarely_and_cost_no_attempt() -> None:
+    """A halt that nobody announces."""
+    book = Pair(replace(PLAN, max_hedge_attempts=3)).sees().taking()
+    sent_at = []
+    for number in range(2, 12):
+        while f"P1-B{number}" not in book.core.pair.orders:
+            book.waits(10 * MS)
+            assert book.mono < 60 * SECOND
+        sent_at.append(book.mono)
+        book.rejected(f"B{number}")
+    assert sent_at[-1] - sent_at[-3] > 3 * SECOND
+    book.sees(ask=(72_700, 72_600)).waits(400 * MS).works("B12").buys(5, "B12")
+    assert book.ended().state is S.PAIRED_DONE
+
+
 def test_a_disconnected_broker_is_tried_again_in_time_and_costs_no_attempt() -> None:
     book = Pair(replace(PLAN, max_hedge_attempts=1)).taking().canceled("B2", 5).commands(market("B3", 5))
     for number in range(3, 9):
@@ -843,24 +859,30 @@ def handed_over(qty: int) -> OrderFilled:
                        Nanos(0))  # fmt: skip
 
 
+def rescue_of(book: Pair, qty: int, plan: PairPlan | None = None) -> StartRescue:
+    """The child that closes `qty` shares sold for 72,500 won each, less 40 won of fees and tax."""
+    carried = PairSums(Shares(0), Shares(qty), Won(0), Won(qty * 72_500 + 7), Won(10), Won(30))
+    return StartRescue(plan or book.plan, handed_over(qty), carried=carried)
+
+
 def test_what_an_unhedged_pair_left_open_is_flattened_when_the_router_hands_it_over() -> None:
     book = Pair(replace(PLAN, max_hedge_attempts=1)).marketing().buys(2, "B3").canceled("B3", 3)
     assert book.ended().state is S.UNHEDGED
     book.take_rows()
     book.flattens().says()
-    book.hears(StartRescue(book.plan, handed_over(3))).commands(ioc("R1B4", 3, kind=OrderKind.FLATTEN))
+    book.hears(rescue_of(book, 3)).commands(ioc("R1B4", 3, kind=OrderKind.FLATTEN))
     book.is_in(S.RESCUE, S.HEDGE_IOC_SENT).works("R1B4").buys(3, "R1B4")
     ended = book.ended()
     assert (ended.state, ended.bought, ended.sold) == (S.FLATTENED, 3, 3)
-    assert (ended.sell_amount, ended.commission_won) == (3 * 72_500, 30), "nothing is charged for the handing over"
+    assert (ended.sell_amount, ended.commission_won, ended.tax_won) == (3 * 72_500 + 7, 40, 30), "all that it ever cost"
 
 
 def test_what_is_handed_over_twice_is_closed_twice() -> None:
     book = Pair(replace(PLAN, max_hedge_attempts=1)).marketing().canceled("B3", 5)
     book.waits(200 * MS).take_sends()
-    book.hears(StartRescue(book.plan, handed_over(5))).rejected("R1B4").rejected("R1B5")
+    book.hears(rescue_of(book, 5)).rejected("R1B4").rejected("R1B5")
     assert book.ended().state is S.UNHEDGED
-    book.waits(SECOND).hears(StartRescue(book.plan, handed_over(5)))
+    book.waits(SECOND).hears(rescue_of(book, 5))
     book.commands(ioc("R2B6", 5, kind=OrderKind.FLATTEN))
 
 
@@ -898,7 +920,7 @@ def test_a_hedge_that_may_live_is_proved_before_what_was_left_open_is_hedged_ane
     book = Pair().works("A1").sells(5).submitted("B1").timed_out("B1").waits(60 * SECOND)
     book.take_sends()
     book.wall_start -= 10 * SECOND
-    book.hears(StartRescue(PLAN, handed_over(5))).commands(query("B1"))
+    book.hears(rescue_of(book, 5, PLAN)).commands(query("B1"))
     book.proved("B1", DoubtVerdict.RESTING, 5).commands(cancel("R1C1", "B1"))
     book.canceled("B1", 5, EndReason.BY_US).commands(ioc("R1B2", 5, kind=OrderKind.FLATTEN, price=72_500))
 

@@ -147,7 +147,9 @@ def given_back(
 ) -> Pair:  # fmt: skip
     book = book or Pair(plan, started=False)
     book.mono = at_ms * MS
-    return book.hears(RestorePair(plan, generation, orders, ended or PairSums(), child, left, flatten))
+    return book.hears(
+        RestorePair(plan, generation, orders, ended or PairSums(), child, left, flatten, ended or PairSums())
+    )
 
 
 def commands(book: Pair) -> list[str]:
@@ -355,9 +357,10 @@ def test_a_rescue_that_was_told_to_flatten_closes_only_its_own_fill() -> None:
 def test_the_row_of_what_is_handed_over_tells_how_much_and_its_worth() -> None:
     book = Pair(started=False)
     fill = replace(fill_of("A1", 3, 0), cl_ord_id="", exec_id="")
-    book.hears(StartRescue(CASE_PLAN, fill, rescue_no=2, generation=4))
+    carried = PairSums(Shares(0), Shares(3), Won(0), Won(3 * 72_500 + 1), Won(20), Won(400))
+    book.hears(StartRescue(CASE_PLAN, fill, rescue_no=2, generation=4, carried=carried))
     [first, *_] = book.take_rows()
-    assert dict(first.extra) == {"open_qty": -3, "handed_qty": -3, "handed_won": 3 * 72_500, "child": 2}
+    assert dict(first.extra) == {"open_qty": -3, "handed_qty": -3, "handed_won": 3 * 72_500 + 1, "child": 2}
     assert commands(book)[0] == "P1-G4R2B1 limit_ioc 3"
 
 
@@ -462,8 +465,15 @@ def test_a_hedge_refused_for_good_is_tried_a_bounded_number_of_times(reason: Ref
     while not book.core._pair.ended:
         tries += 1
         assert tries <= 2 + book.plan.max_hedge_attempts
-        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(400 * MS)
+        book.refused(f"B{book.core._pair.hedge_no}", reason).waits(4 * SECOND)
     assert book.ended().state is S.UNHEDGED
+
+
+def test_attempts_refused_as_uncovered_outlast_a_late_word_on_the_shares() -> None:
+    book = Pair().works("A1").sells(5)
+    while not book.core._pair.ended:
+        book.refused(f"B{book.core._pair.hedge_no}", RefusalReason.UNCOVERED_SALE).waits(100 * MS)
+    assert 6 * SECOND < book.ended().at < 8 * SECOND
 
 
 def test_a_hedge_refused_as_a_duplicate_is_sent_anew_but_not_at_once() -> None:
@@ -495,18 +505,28 @@ def standings(draw: st.DrawFn) -> tuple[OrderStanding, ...]:
     tails = draw(st.lists(st.sampled_from(("B1", "B2", "R1B3", "G1B1", "G1R1B2")), unique=True, max_size=4))
     for tail in ("A1", *tails):
         qty = draw(st.integers(1, 5))
-        parts = draw(st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2))
+        parts = draw(
+            st.lists(st.tuples(st.integers(1, 3), st.integers(30, 900)), max_size=2, unique_by=lambda part: part[1])
+        )
+        parts = parts if sum(part for part, _ in parts) <= qty else []
         numbered = draw(st.booleans()) or bool(parts)
         sent = numbered or draw(st.booleans())
         over = draw(st.booleans())
+        style = IOC if tail == "A1" else draw(st.sampled_from((POST, IOC, MARKET)))
         orders.append(
             known(
-                tail, qty, IOC if tail == "A1" else draw(st.sampled_from((POST, IOC, MARKET))),
+                tail, qty, style,
                 sent=40 if sent else None, numbered=50 if numbered else None, filled=tuple(parts), over=over,
                 down=over and not parts and draw(st.booleans()), cancel=draw(st.sampled_from(("", "", f"C{tail}"))),
-                cancel_at=draw(st.sampled_from((None, 40, 800))), flatten=tail != "A1" and draw(st.booleans()),
+                cancel_at=draw(st.sampled_from((None, 40, 800))),
+                flatten=tail != "A1" and style is not POST and draw(st.booleans()),
             )
         )  # fmt: skip
+    if not orders[0].fills:  # nothing was hedged
+        del orders[1:]
+    if any(each.command.kind is OrderKind.FLATTEN for each in orders):  # from then on nothing is posted
+        flattened = [each.command.kind is OrderKind.FLATTEN for each in orders].index(True)
+        orders = [each for index, each in enumerate(orders) if index < flattened or each.command.style is not POST]
     return tuple(orders)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from actors.domain.doubt import OrderRow, Proof, evidence, listed_fills, listed_open
+from actors.domain.doubt import Evidence, OrderRow, Proof, evidence, listed_fills, listed_open, unseen_fills
 from actors.domain.order import OrderState, TrackedOrder
-from actors.messages.orders import OrderStyle
+from actors.messages.orders import OrderFilled, OrderStyle
 from kiwoom.codes import tr
 from kiwoom.decode import Rows
 from kiwoom.market import SECOND, Nanos, Shares, Side, Venue, WallNanos, Won, midnight
@@ -143,3 +143,37 @@ def test_both_lists_read_alike(read: Callable[[Rows, Venue], tuple[OrderRow, ...
 def test_a_row_of_open_orders_that_names_its_venue_is_believed() -> None:
     listed = by_name(tr.OPEN_ORDERS.fields, open_row("101", qty=2) | {"거래소구분": "2"})
     assert [each.venue for each in listed_open((listed,), Venue.KRX)] == [Venue.NXT]
+
+
+def seen(*fills: tuple[int, int]) -> TrackedOrder:
+    tracked = order(OrderState.WORKING, MINE)
+    for number, (qty, px) in enumerate(fills):
+        tracked.cum_qty = Shares(tracked.cum_qty + qty)
+        tracked.fills.append(
+            OrderFilled(
+                "P1", tracked.cl_ord_id, str(number), Venue.KRX, Side.BUY, Won(px), Shares(qty), tracked.cum_qty,
+                Shares(0), None, None, Nanos(1),
+            )
+        )  # fmt: skip
+    return tracked
+
+
+@pytest.mark.parametrize(
+    ("known", "all_fills", "unseen"),
+    [
+        ((), ((3, 70_000),), ((3, 70_000),)),
+        (((2, 3_760),), ((2, 3_760), (1, 3_755)), ((1, 3_755),)),
+        ((), ((1, 3_755), (2, 3_760)), ((1, 3_755), (2, 3_760))),
+        (((1, 3_770),), ((1, 3_770), (2, 3_755), (2, 3_760)), ((2, 3_755), (2, 3_760))),
+        (((1, 19_990),), ((1, 19_990), (1, 20_050)), ((1, 20_050),)),
+        ((), ((1, 39_325),), ((1, 39_325),)),  # a mid-price
+    ],
+)
+def test_what_the_average_leaves_open_the_tick_decides(
+    known: tuple[tuple[int, int], ...], all_fills: tuple[tuple[int, int], ...], unseen: tuple[tuple[int, int], ...]
+) -> None:
+    """A fill whose report is lost is known by the average of the order alone; the money must be right all the same."""
+    qty = sum(each for each, _ in all_fills)
+    average = sum(each * px for each, px in all_fills) // qty
+    proved = Evidence(Proof.OVER, MINE, Shares(qty), Won(average))
+    assert unseen_fills(seen(*known), proved) == unseen

@@ -115,12 +115,12 @@ def test_a_fill_of_what_had_been_released_is_excess() -> None:
 
 def fill(
     qty: int, px: int, side: Side, at: int = 0, *, order_id: str = "P-A1", exec_id: str = "1", cum: int | None = None,
-    costs: tuple[int, int] | None = None, venue: Venue = Venue.NXT,
+    costs: tuple[int, int] | None = None, of_qty: int = 0, venue: Venue = Venue.NXT,
 ) -> OrderFilled:  # fmt: skip
     commission, tax = (None, None) if costs is None else (Won(costs[0]), Won(costs[1]))
     return OrderFilled(
         "P", order_id, exec_id, venue, side, Won(px), Shares(qty), Shares(qty if cum is None else cum), Shares(0),
-        commission, tax, Nanos(at),
+        commission, tax, Nanos(at), Shares(of_qty),
     )  # fmt: skip
 
 
@@ -176,10 +176,19 @@ def test_the_brokers_own_costs_replace_the_estimate_and_a_late_report_does_not_t
     book.take(fill(1, 1_000_000, Side.SELL))
     estimate = book.commission
     assert estimate == 170
+    book.take(fill(1, 1_000_000, Side.SELL, exec_id="3", cum=2, costs=(520, 6_100), of_qty=3))
+    assert (book.commission, book.tax) == (350, 4_000), "it covers a share that is still to come"
+    book.take(fill(1, 1_000_000, Side.SELL, exec_id="2", cum=3, costs=(360, 4_050), of_qty=2))
+    assert (book.commission, book.tax) == (520, 6_100)
+    book.take(fill(1, 1_000_000, Side.SELL, exec_id="4", cum=4))
+    assert (book.commission, book.tax) == (690, 8_100), "520 by the broker, and 170 estimated for the fourth"
+    book = ledger()
+    book.take(fill(1, 1_000_000, Side.SELL))
     book.take(fill(1, 1_000_000, Side.SELL, exec_id="2", cum=2, costs=(350, 4_000)))
     assert (book.commission, book.tax) == (350, 4_000)
-    book.take(fill(1, 1_000_000, Side.SELL, exec_id="3", cum=3, costs=(340, 3_900)))
-    assert (book.commission, book.tax) == (350, 4_000)
+    book.take(replace(fill(1, 1_000_000, Side.SELL, exec_id="4", cum=3, costs=(700, 8_000)), costs_of_qty=Shares(4)))
+    book.take(replace(fill(1, 1_000_000, Side.SELL, exec_id="3", cum=4, costs=(520, 6_000)), costs_of_qty=Shares(3)))
+    assert (book.commission, book.tax) == (700, 8_000)
 
 
 def test_costs_that_cover_a_lost_fill_are_believed_once_that_is_booked_too() -> None:

@@ -111,11 +111,11 @@ def test_a_late_fill_that_closes_what_was_left_leaves_nothing() -> None:
 
 def test_a_child_that_closes_what_was_left_carries_it_in_its_own_sums() -> None:
     begins = state(S.RESCUE, 1, 1, handed_qty=1, handed_won=70_000)
-    handed = memory(*UNHEDGED, begins)
+    handed = memory(*UNHEDGED, begins, begins)
     assert (handed.left(PAIR), handed.open_qty(PAIR), handed.flatten(PAIR)) == (0, 1, True)
-    assert handed.sums(PAIR) == PairSums(commission_won=Won(7), tax_won=Won(100))
+    assert handed.sums(PAIR) == PairSums(), "its costs go with it"
     assert tuple(handed.imbalances()) == ()
-    closed = memory(*UNHEDGED, begins, fill("B1", Side.SELL, px=69_000), end(E.FLATTENED, 1, 1, 1))
+    closed = memory(*UNHEDGED, begins, fill("B1", Side.SELL, px=69_000), end(E.FLATTENED, 1, 1, 1, fees=14, tax=200))
     assert closed.sums(PAIR) == PairSums(Shares(1), Shares(1), Won(70_000), Won(69_000), Won(14), Won(200))
     assert (closed.traded_won, closed.net_won) == (139_000, -1_000 - 214)
 

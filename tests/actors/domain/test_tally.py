@@ -1,6 +1,7 @@
 """The day's counts: the rows of different actors may stand in any order, and the figures are the same."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -87,10 +88,11 @@ def hard_pair_rows(pair_id: str) -> list[Row]:
         row(EventType.ORDER_REJECT, 1_060, cl_ord_id=ioc, leg="B", reason="EXCHANGE", message_text="VI", **ids),
         row(EventType.PAIR_STATE, 1_061, state="UNHEDGED", **ids),
         row(EventType.UNHEDGED, 1_061, MONEY | {"net_krw": -1_000, "gross_krw": -840}, **ids),
+        row(EventType.PAIR_STATE, 1_999, {"child": 1, "handed_qty": -2, "handed_won": 141_000}, state="RESCUE", **ids),
         row(EventType.ORDER_SEND_ATTEMPT, 2_000, cl_ord_id=f"{pair_id}-F1", leg="B", side="BUY", qty=2, **ids),
         row(EventType.TRADE_FILL, 2_050, cl_ord_id=f"{pair_id}-F1", fill_qty=2, **buy),
         row(EventType.PAIR_STATE, 2_051, state="FLATTENED", **ids),
-        row(EventType.FLATTENED, 2_051, MONEY, **ids),
+        row(EventType.FLATTENED, 2_051, MONEY | {"child": 1}, **ids),
     ]
 
 
@@ -128,6 +130,17 @@ def test_a_flattened_imbalance_is_booked_once_with_the_figures_of_its_end() -> N
     assert (unhedged.money.net, unhedged.pairs["p-3"].net_won) == (-1_000, -1_000)
     flat = folded(rows)
     assert (flat.money.net, flat.money.gross, flat.pairs["p-3"].net_won) == (340, 500, 340)
+
+
+def test_an_imbalance_handed_over_and_left_open_again_is_booked_once() -> None:
+    *rows, again = hard_pair_rows("p-3")
+    rows.append(replace(again, event_type=EventType.UNHEDGED))
+    assert folded(rows).money.net == 340
+
+
+def test_a_flattened_child_that_was_handed_nothing_leaves_what_stands() -> None:
+    rows = [each for each in hard_pair_rows("p-3") if each.state != "RESCUE"]
+    assert folded(rows).money.net == 340 - 1_000
 
 
 def test_what_was_bought_and_not_sold_is_open_until_it_is() -> None:

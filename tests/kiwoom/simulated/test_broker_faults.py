@@ -650,3 +650,72 @@ def test_calm_ends_each_kind_of_stop_at_once() -> None:
         assert refusals(kiwoom) == []
         kiwoom.pass_time(130_000)  # the ends that were planned find nothing to end
         assert refusals(kiwoom) == []
+
+
+# --- ends that are none ---
+
+
+def test_a_shelved_order_is_in_no_list_has_no_number_and_trades_later() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(order_shelved=ALWAYS, order_shelved_ms=3_000))
+    assert buy_one(kiwoom) == 0
+    kiwoom.pass_time(2_500)
+    assert kiwoom.heard.take("tr", "chejan") == []
+    assert open_rows(kiwoom) == []
+    kiwoom.pass_time(1_500)
+    assert [strike.size_ns for strike in struck(kiwoom, "order_shelved")] == [3_000 * MS]
+    assert sum(row.fill_qty for row in kiwoom.rows("FILL")) == 1
+    assert len(kiwoom.heard.take("tr")) == 1
+
+
+def test_what_is_shelved_goes_on_when_it_is_calm() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(order_shelved=ALWAYS, order_shelved_ms=60_000))
+    buy_one(kiwoom)
+    kiwoom.pass_time(500)
+    kiwoom.broker.calm()
+    kiwoom.pass_time(500)
+    assert sum(row.fill_qty for row in kiwoom.rows("FILL")) == 1
+
+
+def test_an_order_that_rests_is_never_shelved() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(order_shelved=ALWAYS))
+    kiwoom.order("q1", price=kiwoom.touch()[1][0] - 1_000)
+    kiwoom.pass_time(500)
+    assert len(open_rows(kiwoom)) == 1
+
+
+def test_an_untrue_rejection_is_told_before_the_fill_that_contradicts_it() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(reject_untrue=ALWAYS))
+    buy_one(kiwoom)
+    kiwoom.pass_time(500)
+    words = str(states(kiwoom.heard.take("chejan")))
+    assert -1 < words.find("거부") < words.find("체결")
+    assert sum(row.fill_qty for row in kiwoom.rows("FILL")) == 1
+
+
+def test_an_untrue_cancel_is_confirmed_and_the_order_fills_all_the_same() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(cancel_untrue=ALWAYS, cancel_untrue_ms=300))
+    number = kiwoom.rest_buy(qty=2)
+    kiwoom.heard.take()
+    kiwoom.order("q2", 3, 0, 0, "00", orig=number)
+    kiwoom.pass_time(200)
+    assert "확인" in str(states(kiwoom.heard.take("chejan")))
+    assert filled(kiwoom, number) == 0
+    kiwoom.pass_time(400)
+    assert filled(kiwoom, number) == 2
+
+
+def test_an_ioc_that_rests_stands_in_the_list_until_it_is_cancelled() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(ioc_rests=ALWAYS))
+    kiwoom.order("q1", 1, 1, kiwoom.touch()[0][0], "10")
+    kiwoom.pass_time(300)
+    (order_no,) = open_rows(kiwoom)
+    assert [strike.subject for strike in struck(kiwoom, "ioc_rests")] == [order_no]
+
+
+def test_a_stale_list_shows_for_a_while_what_has_just_ended() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(list_stale=ALWAYS, list_stale_ms=600))
+    kiwoom.order("q1", 1, 1, kiwoom.touch()[0][0], "10")
+    kiwoom.pass_time(200)
+    assert len(open_rows(kiwoom)) == 1
+    kiwoom.pass_time(800)
+    assert open_rows(kiwoom) == []

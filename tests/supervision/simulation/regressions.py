@@ -11,6 +11,11 @@ class Regression:
 
 
 REGRESSIONS: tuple[Regression, ...] = (
+    Regression(3, "reports", "the broker's costs may cover a fill that has not been told yet"),
+    Regression(30, "reports", "a balance can overtake the acceptance that it already counts"),
+    Regression(33, "reports", "of several prices an average alone does not tell the amount"),
+    Regression(51, "reports", "attempts refused as uncovered must outlast a late word on the shares"),
+    Regression(40, "all", "a halted symbol may cost all the attempts that a pair has"),
     Regression(34, "actors", "a list of holdings, older than the sale that followed it, let the shares be sold again"),
     Regression(59, "actors", "the same, for a Router started again while a pair was closing"),
     Regression(25, "machine", "a flat pair whose last word was lost had no slot any more, and was never ended"),

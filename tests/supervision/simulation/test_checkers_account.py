@@ -62,7 +62,7 @@ def test_own_orders_never_cross_in_one_book(buy: int, sell: int, crosses: bool, 
     orders = [("p-1-A1", "BUY", buy), ("p-2-A1", "SELL", sell)]
     day = Day()
     for name, side, price in orders if buy_first else orders[::-1]:
-        day.sends(name, side, "KRX", price=price)
+        day.sends(name, side, "KRX", price=price, hoga="00" if price else "29")
     assert day.broken() == (["NO SELF-TRADE"] if crosses else [])
 
 
