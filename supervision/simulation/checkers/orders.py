@@ -91,14 +91,18 @@ class AttemptFirst(Checker):
 
 
 class OneEnd(Checker):
-    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE."""
+    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE.
+
+    At the end of the day: all but those that rest on a venue that takes no cancels any more.
+    """
 
     rule = "ONE END"
     row_types: ClassVar[frozenset[EventType]] = ENDS | {EventType.ORDER_SEND_ATTEMPT, EventType.TRADE_PARTIAL}
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
 
-    def __init__(self) -> None:
+    def __init__(self, books: Books) -> None:
         super().__init__()
+        self._books = books
         self._open: dict[str, None] = {}
         self._ended: dict[str, str] = {}
 
@@ -125,8 +129,12 @@ class OneEnd(Checker):
             self._over(row, name, at)
 
     def at_end(self, view: View, at: Nanos) -> None:
+        books = self._books
         for name in self._open:
-            self.breach(at, f"{name} has no end")
+            facts = books.live.get(name)
+            # What rests on a closed venue ends there after its last session, later than this day is looked at.
+            if facts is None or not books.closed.has(facts.attempt.venue):
+                self.breach(at, f"{name} has no end")
 
     def _attempted(self, name: str, at: Nanos) -> None:
         if name in self._ended:
