@@ -111,6 +111,7 @@ FAULT_SETS: Final[Mapping[str, Mapping[str, int]]] = {
         "cancel_slow_ms": 50,
         "cancel_slow_ms_max": 900,
         "cancel_raced": 800,
+        "cancel_taken_early": 500,
         "query_lost": 200,
         "query_late": 300,
         "query_late_ms": 200,
