@@ -96,7 +96,7 @@ CANCEL_PATIENCE_MAX: Final = 3
 times, and one that takes it again is asked within seconds."""
 
 SILENT_PATIENCE_MAX: Final = 8
-"""How often the wait doubles before a venue that turns takes down, and whose book stands still, is tried again."""
+"""How often the wait doubles before a venue that turns takes down, its book standing still, is tried again: to 51 s."""
 
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)

@@ -91,14 +91,18 @@ class AttemptFirst(Checker):
 
 
 class OneEnd(Checker):
-    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE."""
+    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE.
+
+    At the end of the day: all but those that rest on a venue that takes no cancels any more.
+    """
 
     rule = "ONE END"
     row_types: ClassVar[frozenset[EventType]] = ENDS | {EventType.ORDER_SEND_ATTEMPT, EventType.TRADE_PARTIAL}
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
 
-    def __init__(self) -> None:
+    def __init__(self, books: Books) -> None:
         super().__init__()
+        self._books = books
         self._open: dict[str, None] = {}
         self._ended: dict[str, str] = {}
 
@@ -125,8 +129,12 @@ class OneEnd(Checker):
             self._over(row, name, at)
 
     def at_end(self, view: View, at: Nanos) -> None:
+        books = self._books
         for name in self._open:
-            self.breach(at, f"{name} has no end")
+            facts = books.live.get(name)
+            # What rests on a closed venue ends there after its last session, later than this day is looked at.
+            if facts is None or not books.closed.has(facts.attempt.venue):
+                self.breach(at, f"{name} has no end")
 
     def _attempted(self, name: str, at: Nanos) -> None:
         if name in self._ended:
@@ -183,8 +191,9 @@ class TrueEnds(Checker):
     A fill told by the journal exists at the broker already (venue, number, exec id, quantity, price), once. Exec ids
     that a query or a running total gave (QUERY.., CUM..) are compared by the order's quantity and amount, at the end.
     When an order is called over, it is: CANCELED (but LOST) and an exchange's ORDER_REJECT have their END row, and
-    canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; a refused
-    one was never called. Excused: an order about whose end the broker itself lied.
+    canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; but an
+    order called LOST may be over without a fill: no list of the broker shows either. A refused one was never called.
+    Excused: an order about whose end the broker itself lied.
     """
 
     rule = "TRUE ENDS"
@@ -268,7 +277,8 @@ class TrueEnds(Checker):
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
         never_there = row.reason == "LOST" or (row.event_type is EventType.ORDER_REJECT and row.reason != "EXCHANGE")
-        if never_there and facts.reached:
+        over_unfilled = row.reason == "LOST" and facts.ended and not facts.filled
+        if never_there and facts.reached and not over_unfilled:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and the broker took it as {facts.order_no}")
         elif not never_there and not facts.ended:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and {facts.leaves} may still fill")
