@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from actors.messages.journal import EventType, Row
-from kiwoom.market import Nanos
+from kiwoom.market import SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.settings import LINE_CUTS, CheckerSettings, delay_of
 from supervision.simulation.checkers.spans import CallTimes, Shade
@@ -121,6 +121,8 @@ class PairFacts:
     """Imbalances that the journal admits to: (0,), or what stands as UNHEDGED."""
     lefts_before: tuple[int, ...] = (0,)
     """Before the last row that changed them."""
+    child_left: tuple[int, int] = (0, 0)
+    """When the last UNHEDGED row of a child came, and what it left open."""
     listed_reason: str = ""
 
     @property
@@ -215,9 +217,11 @@ class Books(Checker):
             case EventType.CANCEL_SEND_ATTEMPT:
                 self._attempt(row, at, is_cancel=True)
             case EventType.UNHEDGED | EventType.FLATTENED:
-                self._list(row)
+                self._list(row, at)
             case EventType.OPERATOR:
-                self.flatten_asked |= row.reason == "flatten"
+                if row.reason == "flatten":
+                    self.flatten_asked = True
+                    self._carry_over(at)
             case EventType.RECONCILED:
                 for cause in _NEEDS_RECONCILING:
                     self.down.end(cause, at)
@@ -240,7 +244,15 @@ class Books(Checker):
         pair.orders.append(facts)
         self._own(cl_ord_id)
 
-    def _list(self, row: Row) -> None:
+    def _carry_over(self, at: int) -> None:
+        """A child that Flatten began may have ended before the operator's word is written down."""
+        for pair in self.pairs.values():
+            when, added = pair.child_left
+            if added and at - when < SECOND and added not in pair.lefts:
+                pair.lefts = (*pair.lefts, added)
+                self._weigh(pair)
+
+    def _list(self, row: Row, at: int) -> None:
         """What an UNHEDGED row leaves open adds to what its pair left before; a child that Flatten began carries it."""
         pair = self.pairs.get(row.pair_id or "")
         if pair is None:
@@ -257,6 +269,7 @@ class Books(Checker):
             pair.lefts = (*sums, added) if self.flatten_asked and added not in sums else tuple(sums)
         if row.event_type is EventType.UNHEDGED:
             pair.listed_reason = row.reason or ""
+            pair.child_left = (at, added if child_of(row) else 0)
         self._weigh(pair)
 
     # --- the broker's rows --------------------------------------------------------------------------------------------
