@@ -187,8 +187,14 @@ def _proof(
         return Proof.UNCLEAR if remains else Proof.OVER
     if _was_in_book(order, asked):
         # Neither list has it: it left the book unfilled, or what it filled is not listed yet.
-        return Proof.OVER if asked >= order.returned + LATE_ENOUGH_NS else Proof.UNCLEAR
+        return Proof.OVER if is_late_enough(order, asked) else Proof.UNCLEAR
     return Proof.ABSENT
+
+
+def is_late_enough(order: TrackedOrder, asked: Nanos) -> bool:
+    """Would the lists asked for at `asked` show it? A number that came long after the call's return is when the broker
+    took the order."""
+    return asked >= max(order.returned, order.numbered) + LATE_ENOUGH_NS
 
 
 def _was_in_book(order: TrackedOrder, asked: Nanos) -> bool:
