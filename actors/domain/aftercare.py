@@ -1,8 +1,9 @@
-"""Looks after what nobody else does: orders that were called over and live, and trouble that a new look may explain.
+"""Looks after what nobody else does: orders that were called over and live, those that outlive their pair, and trouble
+that a new look may explain.
 
-A pair that was told of its order's end asks nothing about it any more, so whatever is left of the order is ours to end:
-one that may rest is cancelled, any other is asked about, again and again with growing pauses until it is over. And as
-long as something is not understood the account is looked at anew, with growing pauses too.
+A pair that was told of its order's end, or has come to its own, asks nothing about it any more, so whatever is left of
+the order is ours to end: one that may rest is cancelled, any other is asked about, again and again with growing pauses
+until it is over. And as long as something is not understood the account is looked at anew, with growing pauses too.
 """
 
 from itertools import count
@@ -35,7 +36,7 @@ CALM_NS: Final = Nanos(60 * SECOND)
 
 
 class Aftercare:
-    """At most one alarm per order that was called over and lives."""
+    """At most one alarm per order that nobody else asks about and lives."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class Aftercare:
         self._doubts = doubts
         self._memory = memory
         self._looks: dict[str, int] = {}
-        """By each order that was ever looked after: how often."""
+        """By each order that is looked after: how often."""
         self._alarms: Alarms[TrackedOrder] = Alarms()
         self._look_at: Nanos | None = None
         self._account_looks = 0
@@ -62,7 +63,7 @@ class Aftercare:
 
     def settle(self, now: Now) -> None:
         """After every message: who needs us?"""
-        for order in self._orders.revived():
+        for order in (*self._orders.revived(), *self._unattended()):
             if order.cl_ord_id not in self._looks:
                 self._looks[order.cl_ord_id] = 0
                 self._alarms.set(Nanos(now.mono + (0 if may_rest(order) else FIRST_NS)), order)
@@ -90,12 +91,22 @@ class Aftercare:
         """Returns what to ask the broker."""
         asked: tuple[Enquiry, ...] = ()
         while (order := self._alarms.take_due(now.mono)) is not None:
-            if not order.is_over:
+            if order.is_over:
+                del self._looks[order.cl_ord_id]  # should it turn up again, it is a new case
+                continue
+            if order.is_revived or self._is_unattended(order):
                 asked += self._end(order, now)
-                looks = self._looks[order.cl_ord_id]
-                self._looks[order.cl_ord_id] = looks + 1
-                self._alarms.set(Nanos(now.mono + _nth(PAUSES_NS, looks)), order)
+            looks = self._looks[order.cl_ord_id]
+            self._looks[order.cl_ord_id] = looks + 1
+            self._alarms.set(Nanos(now.mono + _nth(PAUSES_NS, looks)), order)
         return asked
+
+    def _unattended(self) -> list[TrackedOrder]:
+        return [order for order in self._orders.open_orders() if self._is_unattended(order)]
+
+    def _is_unattended(self, order: TrackedOrder) -> bool:
+        """Its pair ended unhedged, out of time, before the order's end was proved."""
+        return order.is_at_broker and not self._memory.is_running(order.command.pair_id)
 
     def _end(self, order: TrackedOrder, now: Now) -> tuple[Enquiry, ...]:
         if self._desk.disconnected:

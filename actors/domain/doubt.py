@@ -182,8 +182,9 @@ def _proof(
     if any(row.leaves_qty > 0 for row in rests):
         return Proof.RESTING
     if filled:
-        # It reached the broker. A remainder may rest, unless it was in the book before we asked and is not there now.
-        remains = any(row.leaves_qty > 0 for row in filled) and not _was_in_book(order, asked)
+        # It reached the broker. A remainder may rest, unless the list of open orders must show it and does not.
+        was_listed = _was_in_book(order, asked) and is_late_enough(order, asked)
+        remains = any(row.leaves_qty > 0 for row in filled) and not was_listed
         return Proof.UNCLEAR if remains else Proof.OVER
     if _was_in_book(order, asked):
         # Neither list has it: it left the book unfilled, or what it filled is not listed yet.

@@ -73,10 +73,10 @@ ORDER_TRANSITIONS = {
     (S.FILLED, T.TAKE): S.FILLED,
     (S.CANCELED, T.TAKE): S.CANCELED,
     (S.CANCELED, T.NUMBER): S.NUMBERED,  # it was proved lost, and was not: it lives again
-    (S.CANCELED, T.FILL_PART): S.CANCELED,
+    (S.CANCELED, T.FILL_PART): S.WORKING,  # it left the book, and had not: the rest may fill as well
     (S.CANCELED, T.FILL_REST): S.CANCELED,
     (S.REJECTED, T.TAKE): S.REJECTED,
-    (S.REJECTED, T.FILL_PART): S.REJECTED,
+    (S.REJECTED, T.FILL_PART): S.WORKING,
     (S.REJECTED, T.FILL_REST): S.REJECTED,
     (S.REJECTED, T.NUMBER): S.NUMBERED,  # a rejection that was none
     (S.FILLED, T.FILL_REST): S.FILLED,  # more than was ordered: trading stops
@@ -217,10 +217,10 @@ class TrackedOrder:
         return not self.order_no and self.state in (S.CALLED, S.SENT, S.CANCELED) and self.attempted > 0
 
     def revive(self) -> None:
-        """It was called over, and its number has come. That the lists did not show it proves nothing any more."""
+        """It was called over, and its number or a part of it has come. That the lists did not show it proves nothing
+        any more. It may happen again after its second end: what was told is the first."""
         assert self.is_over
-        assert not self.is_revived
-        self.called = self.state
+        self.called = self.called or self.state
         self.absences = 0
 
     @property

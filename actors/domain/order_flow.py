@@ -138,6 +138,9 @@ class OrderFlow:
         was_over, is_late = order.is_over, order.was_called_over
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
+        if was_over and not is_whole:
+            order.revive()
+            self._orders.reopen(order)
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         self._holdings.filled(order, qty, at)
         # The order's one terminal row is written already if the fill comes after the end that was told.

@@ -233,6 +233,9 @@ class OrderRecall:
         qty, px, exec_id = Shares(row.fill_qty or 0), Won(row.fill_px or 0), row.exec_id or ""
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
+        if order.is_over and not is_whole:
+            order.revive()
+            self._orders.reopen(order)
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         if row.reason == "DOUBT" or BY_QUERY in facts.extra:
             order.inferred_qty = Shares(order.inferred_qty + qty)
