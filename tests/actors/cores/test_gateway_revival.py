@@ -8,7 +8,7 @@ from actors.messages.pairs import OrderEnded
 from actors.messages.session import BrokerStatus
 from kiwoom.control import ReadLogin, RequestTr, SubmitOrder
 from kiwoom.market import MS, SECOND, Shares, Side, Venue, Won
-from tests.support.gateway_stage import SAMSUNG, Stage, TrRow, entry, hedge, open_row, query
+from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, TrRow, entry, hedge, open_row, query
 
 E = EventType
 NXT_SELL = {"venue": Venue.NXT, "side": Side.SELL, "price": Won(70_300)}
@@ -176,15 +176,12 @@ def test_the_account_is_looked_at_again_and_entries_go_on_once_it_is_over() -> N
     assert [call.rq_name for call in stage.take_calls()] == ["E2"]
 
 
-def test_as_long_as_it_lives_entries_wait_and_the_next_look_is_later() -> None:
-    stage = (
-        lost(hedge, "H1")
-        .numbered("H1", "0000102")
-        .accepted("0000102", **NXT_SELL)
-        .waits(3 * SECOND)
-        .goes_up(open_rows=(open_row("0000102", kind="-매도", price=70_300),))
-    )
-    assert {each.connected for each in status(stage)} == {False}
+def test_as_long_as_it_lives_entries_wait() -> None:
+    stage = revived_post().accepted("0000102", **NXT_SELL).called("H1-X1").forgets().waits(3 * SECOND)
+    asked_first = [effect.call for effect in stage._unmatched if isinstance(effect, Call)]
+    assert ReadLogin() in asked_first
+    stage.hears(entry("E2", symbol=HYNIX, symbol_index=1, pair_id="P2", slot=4))
+    assert "E2" not in [call.rq_name for call in stage.take_calls() if isinstance(call, SubmitOrder)]
 
 
 def test_more_filled_than_ordered_is_for_a_person_and_outlasts_a_restart() -> None:
