@@ -193,9 +193,10 @@ def _proof(
 
 
 def is_late_enough(order: TrackedOrder, asked: Nanos) -> bool:
-    """Would the lists asked for at `asked` show it? A number that came long after the call's return is when the broker
-    took the order."""
-    return asked >= max(order.returned, order.numbered) + LATE_ENOUGH_NS
+    """Would the lists asked for at `asked` show it? An order that turned up after it was called over came to the broker
+    no earlier than its number to us."""
+    since = order.numbered if order.is_revived else order.returned
+    return asked >= since + LATE_ENOUGH_NS
 
 
 def _was_in_book(order: TrackedOrder, asked: Nanos) -> bool:

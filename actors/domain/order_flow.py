@@ -348,7 +348,7 @@ class OrderFlow:
         self._say_stopped(was, text, now)
 
     def stop_for_good(self, text: str, now: Now) -> None:
-        """What no answer of the broker can explain: no entry in this run. A person must look at it."""
+        """What no answer of the broker can explain: no entry any more today. A person must look at it."""
         was = self.trouble
         if was != text:
             self._impossible = self._impossible or text
