@@ -191,9 +191,9 @@ class TrueEnds(Checker):
     A fill told by the journal exists at the broker already (venue, number, exec id, quantity, price), once. Exec ids
     that a query or a running total gave (QUERY.., CUM..) are compared by the order's quantity and amount, at the end.
     When an order is called over, it is: CANCELED (but LOST) and an exchange's ORDER_REJECT have their END row, and
-    canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; but an
-    order called LOST may be over without a fill: no list of the broker shows either. A refused one was never called.
-    Excused: an order about whose end the broker itself lied.
+    canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; a refused
+    one was never called. An order whose number and reports a lost line swallowed, and that ended without a fill, is in
+    no list of the broker: it may be called LOST too. Excused: an order about whose end the broker itself lied.
     """
 
     rule = "TRUE ENDS"
@@ -277,8 +277,8 @@ class TrueEnds(Checker):
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
         never_there = row.reason == "LOST" or (row.event_type is EventType.ORDER_REJECT and row.reason != "EXCHANGE")
-        over_unfilled = row.reason == "LOST" and facts.ended and not facts.filled
-        if never_there and facts.reached and not over_unfilled:
+        left_no_trace = row.reason == "LOST" and facts.ended and not facts.filled
+        if never_there and facts.reached and not left_no_trace:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and the broker took it as {facts.order_no}")
         elif not never_there and not facts.ended:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and {facts.leaves} may still fill")
