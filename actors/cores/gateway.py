@@ -413,6 +413,7 @@ class GatewayCore:
         self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
         self._recovery.stop_for_unknown_symbols(now)
         self._external.clear()
+        self._orders.bury_absent({row.order_no for row in account.open_rows if row.leaves_qty > 0})
         conflicted: dict[Symbol, None] = {}
         for row in account.open_rows:
             if row.leaves_qty > 0 and not self._orders.is_ours(row.order_no):

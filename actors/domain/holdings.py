@@ -4,7 +4,7 @@ The broker tells held and sellable shares at login and after each event (잔고,
 count our own fills and live sells:
 
     free = held, moved by our fills - what our live sells may still sell - what orders that are not ours hold
-    and never more than what is ours: held at the first word, moved by our fills alone, less what our live sells may sell
+    and never more than what is ours (held at the first word, moved by our fills alone) less what our sells may sell
 
 So neither what others bought meanwhile nor a report that comes late can raise what may be sold, and a late report that
 is too low does not outlast the next one.
@@ -115,7 +115,7 @@ class Holdings:
         return tuple(
             (symbol, Shares(max(0, min(each.held, each.ours))), self.free(symbol, orders.open_orders(symbol)))
             for symbol, each in self._positions.items()
-            if each.held > 0
+            if min(each.held, each.ours) > 0
         )
 
     def filled(self, order: TrackedOrder, qty: Shares, at: Nanos) -> None:

@@ -106,6 +106,7 @@ class OrderFlow:
         self._out.record(order_row(EventType.ORDER_ACK, now, order, at, reason=reason or None, extra=stamps))
         self._tell(order, OrderAcked(order.command.pair_id, order.cl_ord_id, order_no, at))
         if was_over:
+            self._orders.revive(order)
             self.stop(f"order {order_no} ({order.cl_ord_id}) was {order.state.name.lower()} and is alive", now)
 
     def accepted(self, order: TrackedOrder, at: Nanos, now: Now, report: OrderReport | None = None) -> None:
@@ -134,6 +135,8 @@ class OrderFlow:
         was_over = order.is_over
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
+        if is_whole:
+            self._orders.bury(order)
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         self._holdings.filled(order, qty, at)
         # The order's one terminal row is written already if the fill comes after its end.

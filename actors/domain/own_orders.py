@@ -6,7 +6,7 @@ are possible, and a day has a few thousand.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from actors.domain.order import PRICELESS_STYLES, TrackedCancel, TrackedOrder
 from kiwoom.control import OrderReport
@@ -20,6 +20,8 @@ class OwnOrders:
         self._open: dict[str, TrackedOrder] = {}
         self._unnumbered: dict[str, TrackedOrder] = {}
         self._of_pair: dict[str, list[TrackedOrder]] = {}
+        self._revived: dict[str, TrackedOrder] = {}
+        """Called over, and then found alive: a handful, each of which stops trading."""
         # Full, the oldest goes: it is the least likely to be ours still. A query would find what it told.
         self._early: deque[OrderReport] = deque(maxlen=early_reports_max)
 
@@ -55,6 +57,19 @@ class OwnOrders:
         if not order.may_still_be_numbered:
             self._unnumbered.pop(order.cl_ord_id, None)
 
+    def revive(self, order: TrackedOrder) -> None:
+        """It was given up, and the broker has it: what is left of it may trade."""
+        assert order.is_over
+        self._revived[order.cl_ord_id] = order
+
+    def bury(self, order: TrackedOrder) -> None:
+        """The broker says that a revived order is over, too."""
+        self._revived.pop(order.cl_ord_id, None)
+
+    def bury_absent(self, open_numbers: Container[str]) -> None:
+        """`open_numbers`: all that the account has open."""
+        self._revived = {name: order for name, order in self._revived.items() if order.order_no in open_numbers}
+
     @property
     def ended_count(self) -> int:
         """Orders of the day that are over."""
@@ -87,6 +102,9 @@ class OwnOrders:
         """An order of ours that a new one of `side` at `price` could trade with."""
         for order in self.open_orders(symbol):
             if order.venue is venue and order.is_at_broker and order.could_match(side, price):
+                return order
+        for order in self._revived.values():
+            if (order.symbol, order.venue) == (symbol, venue) and order.could_match(side, price):
                 return order
         return None
 
