@@ -22,7 +22,7 @@ from actors.domain.boot import Boot, BootKey, BootSettings, BootStep
 from actors.domain.doubt_desk import DoubtDesk, DoubtKey
 from actors.domain.enquiries import Enquiries, Enquiry, EnquiryDone
 from actors.domain.feeds import Feeds, FeedState
-from actors.domain.holdings import Holdings
+from actors.domain.holdings import Holdings, OursRecall
 from actors.domain.order_commands import Desk, OrderCommands
 from actors.domain.order_flow import OrderFlow
 from actors.domain.order_recall import OrderRecall, in_our_time
@@ -437,6 +437,7 @@ class GatewayCore:
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),
+            ("ours", dict(self._holdings.as_ours())),
         )
         self._out.record(plain_row(EventType.RECONCILED, now, extra=extra))
         return tuple(conflicted)
@@ -526,13 +527,15 @@ class GatewayCore:
 
     def _recall(self, journal: Iterable[Row], started: Now) -> bool:
         """What the rows tell of orders, pairs, the window and the sessions; False if there are none."""
-        recall, row = OrderRecall(self._orders), None
+        recall, ours, row = OrderRecall(self._orders), OursRecall(), None
         for written in journal:
             row = in_our_time(written, started)
             if not self._memory.is_repeat(row):
                 self._memory.take(row)
             recall.take(row)
+            ours.take(row)
             self._recall_route(row)
+        self._holdings.recall(ours.ours)
         for returned in recall.finish(started):
             self._guard.returned("", returned)
         self._flow.recall_resting()

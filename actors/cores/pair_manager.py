@@ -570,7 +570,7 @@ class PairManagerCore:
         if reason is RefusalReason.DISCONNECTED:
             for venue in Venue:
                 pair.blocked[venue] = self._later(self._settings.retry_ns)
-        elif reason in _VENUE_SAYS_NO:
+        elif reason in (*_VENUE_SAYS_NO, RefusalReason.SELF_TRADE):
             pair.blocked[order.command.venue] = self._later(self._settings.retry_ns)
         elif reason in (*_NOT_NOW, RefusalReason.DUPLICATE):
             pair.not_before = self._later(self._settings.retry_soon_ns)

@@ -317,7 +317,9 @@ class Boot:
 
     def _fail(self, text: str, now: Now) -> None:
         """Try again later."""
-        pause = BACK_OFF_NS[min(self._failures, len(BACK_OFF_NS) - 1)]
+        # A line that is up is asked again at once while shares may be open: only logins are to be spared.
+        at_once = self._line_is_up and self.looks_first
+        pause = BACK_OFF_NS[0 if at_once else min(self._failures, len(BACK_OFF_NS) - 1)]
         self._failures += 1
         self._waiting = []
         self._registering = []
