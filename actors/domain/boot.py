@@ -361,7 +361,8 @@ class Boot:
 
     def _after_open_orders(self) -> tuple[Enquiry, ...]:
         account, number, asked = self._desk.account, FILLS_FROM, list[Enquiry]()
-        live = {(o.symbol, o.venue): None for o in self._orders.open_orders() if o.is_at_broker}
+        orders = (*(o for o in self._orders.open_orders() if o.is_at_broker), *self._orders.lost())
+        live = {(order.symbol, order.venue): None for order in orders}
         for symbol, venue in live:
             inputs = tr.executions_inputs(account, venue, symbol)
             asked.append(self._tr(number + len(asked), Question.FILLS, inputs, venue, symbol))

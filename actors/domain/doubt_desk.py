@@ -151,6 +151,10 @@ class DoubtDesk:
         self, open_rows: tuple[OrderRow, ...], fill_rows: tuple[OrderRow, ...], asked: Nanos, now: Now
     ) -> None:
         """After the line was lost: what do the broker's lists of the whole account prove about our live orders?"""
+        for order in self._orders.lost():
+            found = evidence(order, open_rows, fill_rows, is_taken=self._is_taken, asked=asked)
+            if found.order_no:
+                self._reports.adopt(order, found.order_no, now.mono, now, reason="DOUBT")
         for order in self._orders.open_orders():
             if order.is_at_broker:
                 case = self._open_case(order, None, now)

@@ -70,6 +70,10 @@ class OwnOrders:
             if symbol is None or order.symbol == symbol:
                 yield order
 
+    def lost(self) -> tuple[TrackedOrder, ...]:
+        """Called over without a number: if that was wrong, it may have turned up while nobody listened."""
+        return tuple(o for o in self._unnumbered.values() if o.is_over and o.may_still_be_numbered)
+
     def revived(self) -> tuple[TrackedOrder, ...]:
         """Those that were called over and live: none but after a day's rarest answers."""
         return tuple(order for order in self._open.values() if order.is_revived)

@@ -33,6 +33,8 @@ from supervision.simulation.evidence import (
 )
 
 CASH: Final = "CASH"
+NO_SHARES: Final = "[800033]"
+"""Begins the broker's reason: not so many shares are free to sell."""
 CALLS: Final = frozenset({LedgerKind.ORDER, LedgerKind.CANCEL, LedgerKind.REJECT, LedgerKind.OVERLOAD})
 ATTEMPTS: Final = frozenset({EventType.ORDER_SEND_ATTEMPT, EventType.CANCEL_SEND_ATTEMPT})
 
@@ -203,7 +205,7 @@ class Books(Checker):
         self._longest_ns: defaultdict[str, int] = defaultdict(int)
         self._lied: dict[str, None] = {}
         self._undead: dict[str, None] = {}
-        self.undead_at: dict[str, int] = {}
+        self.undead_at: dict[tuple[str, str], int] = {}
         """By symbol: the last fill of an order of ours about whose end the broker lied."""
         self._symbols: dict[str, None] = {}
         self._elsewhere_ns = 0
@@ -327,7 +329,7 @@ class Books(Checker):
         facts.amount += qty * (row.fill_px or 0)
         self._expect(facts, -qty)
         if self.end_is_untrue(facts):
-            self.undead_at[pair.symbol] = row.ts_mono_ns
+            self.undead_at[pair.symbol, facts.attempt.side or ""] = row.ts_mono_ns
         before = pair.imbalance
         if facts.attempt.side == "BUY":
             pair.bought += qty
@@ -503,6 +505,11 @@ class Books(Checker):
     def end_is_untrue(self, facts: OrderFacts) -> bool:
         """The broker called it over, or let it be proved over, and it was not."""
         return self.lied_about(facts) or any(name in self._undead for name in facts.names)
+
+    def is_claimed_untruly(self, symbol: str, side: str) -> bool:
+        """An order of that side about whose end the broker lied lives: it holds the shares, or the cash."""
+        alike = (facts for facts in self.live.values() if (facts.pair.symbol, facts.attempt.side) == (symbol, side))
+        return any(self.end_is_untrue(facts) for facts in alike)
 
     def struck_ns(self, pair: PairFacts) -> int:
         """What the strikes since its beginning excuse: on its orders, on its symbol, on no order or symbol at all;
