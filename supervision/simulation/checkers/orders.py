@@ -332,10 +332,8 @@ class Bounded(Checker):
 
     Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
     for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
-    plus one for each -308, plus two (one a venue) for each doubling, from 200 ms, of the time that no venue has traded
-    its symbol since its first hedge: a halt is found out by trying. Shares that a sale about whose end the broker lied
-    still claims are found out likewise: each attempt refused for want of them counts only beyond the first
-    2 * max_hedge_attempts. Generations and rescues that hedge <= 1 + 2 for
+    plus one for each -308. Shares that a sale about whose end the broker lied still claims are found out by trying: each
+    attempt refused for want of them counts only beyond the first 2 * max_hedge_attempts. Generations and rescues that hedge <= 1 + 2 for
     each death since the pair began + 1 for each such fill + 1 after a Flatten. Cancels of one order <= cancels_max,
     plus one for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus
     four for each of these; and not two about one order within 400 ms, if there is none of these.
@@ -380,11 +378,7 @@ class Bounded(Checker):
         name = row.cl_ord_id or ""
         tag = _tag(name, pair.pair_id)
         counts.hedges[tag] += 1
-        shut_ns = self._books.shut[pair.symbol].total(at)
-        if counts.shut_before_ns is None:
-            counts.shut_before_ns = shut_ns
-        doublings = ((shut_ns - counts.shut_before_ns) // _HALT_TRIED_NS).bit_length()
-        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads + 2 * doublings
+        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
         most += min(counts.claimed[tag], 2 * self._settings.max_hedge_attempts)
         if counts.hedges[tag] > most:
             self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
