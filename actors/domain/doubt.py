@@ -27,8 +27,12 @@ from kiwoom.market import (
     time_of_day,
 )
 
-CLOCK_TOLERANCE_S: Final = 2
-"""The broker's order time has whole seconds, and its clock is not ours."""
+CLOCK_TOLERANCE_S: Final = 5
+"""The broker's order time has whole seconds, its clock is not ours, and ours may be set back or forward in between."""
+
+CLOCK_DOUBT_S: Final = 60
+"""A row that is earlier than our order by more than the tolerance and less than this proves nothing: it is no reason to
+call the order lost."""
 
 LATE_ENOUGH_NS: Final = Nanos(SECOND)
 """The lists lag behind: that they do not show an order tells something only if they were asked this long after its call
@@ -133,11 +137,11 @@ def evidence(
     """`open_rows`: opt10075, asked first. `fill_rows`: opt10076, asked next. `is_taken`: the number is another's."""
     order_no = order.order_no
     if not order_no:
-        numbers = _numbers_like(order, (*open_rows, *fill_rows), is_taken)
-        if len(numbers) > 1:
-            return Evidence(Proof.UNCLEAR, "", order.cum_qty, Won(0))
-        if not numbers:
-            return Evidence(Proof.ABSENT, "", order.cum_qty, Won(0))
+        rows = (*open_rows, *fill_rows)
+        numbers = _numbers_like(order, rows, is_taken, CLOCK_TOLERANCE_S)
+        if len(numbers) != 1:
+            is_absent = not _numbers_like(order, rows, is_taken, CLOCK_DOUBT_S)
+            return Evidence(Proof.ABSENT if is_absent else Proof.UNCLEAR, "", order.cum_qty, Won(0))
         order_no = numbers[0]
     rests = _of_number(order, order_no, open_rows)
     filled = _of_number(order, order_no, fill_rows)
@@ -207,7 +211,9 @@ def _of_number(order: TrackedOrder, order_no: str, rows: tuple[OrderRow, ...]) -
     return tuple(row for row in rows if (row.order_no, row.symbol, row.venue) == (order_no, order.symbol, order.venue))
 
 
-def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool]) -> tuple[str, ...]:
+def _numbers_like(
+    order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool], tolerance_s: int
+) -> tuple[str, ...]:
     """The numbers, each once, of orders that could be this one."""
     found: dict[str, None] = {}
     for row in rows:
@@ -215,15 +221,15 @@ def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Cal
             (row.symbol, row.venue) == (order.symbol, order.venue)
             and agrees(order, side=row.side, qty=row.qty, price=row.price)
             and not is_taken(row.order_no)
-            and not _is_before(row.time, order.attempted_wall)
+            and not _is_before(row.time, order.attempted_wall, tolerance_s)
         ):
             found[row.order_no] = None
     return tuple(found)
 
 
-def _is_before(hhmmss: str, wall: WallNanos) -> bool:
+def _is_before(hhmmss: str, wall: WallNanos, tolerance_s: int) -> bool:
     """A row without a readable time is not ruled out by it."""
     if len(hhmmss) < 6 or not hhmmss[:6].isdigit():
         return False
     seconds = int(hhmmss[:2]) * 3_600 + int(hhmmss[2:4]) * 60 + int(hhmmss[4:6])
-    return seconds + CLOCK_TOLERANCE_S < time_of_day(wall) // SECOND
+    return seconds + tolerance_s < time_of_day(wall) // SECOND

@@ -2,12 +2,12 @@
 
 from actors.domain.order import OrderState
 from actors.effects import Call, Role
-from actors.messages.journal import EventType
+from actors.messages.journal import EventType, Row, RowsPosted
 from actors.messages.orders import OrderFilled, OrderKind
 from actors.messages.pairs import OrderEnded
 from actors.messages.session import BrokerStatus
 from kiwoom.control import ReadLogin, RequestTr, SubmitOrder
-from kiwoom.market import MS, SECOND, Shares, Side, Venue, Won
+from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos, Won
 from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, TrRow, entry, hedge, open_row, query
 
 E = EventType
@@ -140,6 +140,22 @@ def test_an_ioc_that_is_found_resting_is_cancelled() -> None:
 
 
 # --- after a restart --------------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_fills_after_the_end_is_a_reason_to_ask_for_the_rest() -> None:
+    stage = Stage.up().hears(entry("E1", qty=Shares(3))).called("E1").numbered("E1", "0000101")
+    stage.cleared("0000101", qty=Shares(3)).filled("0000101", "X2")
+    assert order_of(stage, "E1").is_revived
+    assert [call.tr_code for call in asked(stage.forgets().waits(SECOND))] == ["opt10075"]
+
+
+def test_an_order_that_outlives_its_pair_is_looked_after() -> None:
+    stage = Stage.up().hears(hedge()).called("H1").numbered("H1", "0000102").accepted("0000102", **NXT_SELL)
+    figures = (("bought", 1), ("sold", 0), ("fees_krw", 0), ("tax_krw", 0), ("child", 0))
+    pair_id = order_of(stage).command.pair_id
+    row = Row(E.UNHEDGED, Nanos(0), WallNanos(0), pair_id=pair_id, symbol=SAMSUNG, extra=figures)
+    stage.forgets().hears(RowsPosted((row,))).waits(MS)
+    assert cancels(stage) == ["H1-X1"]
 
 
 def test_a_successor_knows_it_as_alive_and_goes_on() -> None:

@@ -21,9 +21,10 @@ def test_every_cell_is_in_the_table_or_illegal_and_changes_nothing(state: OrderS
         assert machine.state is state
 
 
-def test_only_a_number_brings_an_order_back_that_was_over() -> None:
+def test_only_a_number_or_a_part_of_it_brings_an_order_back_that_was_over() -> None:
+    revivals = {(OrderTrigger.NUMBER, OrderState.NUMBERED), (OrderTrigger.FILL_PART, OrderState.WORKING)}
     for (state, trigger), target in ORDER_TRANSITIONS.items():
-        is_revival = trigger is OrderTrigger.NUMBER and target is OrderState.NUMBERED
+        is_revival = (trigger, target) in revivals
         assert state not in END_STATES or target is state or is_revival
 
 
