@@ -52,6 +52,14 @@ class Mode(Enum):
 ConfigArgument = Annotated[
     Path | None, typer.Argument(help="The configuration file; the shipped config/config.yaml if left out.")
 ]
+ScenariosOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scenario",
+        metavar="NAME|FILE",
+        help="storm if left out; help lists them, incidents is every incident; or a .yaml; may be repeated.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE", help="Override one key; may be repeated.")
 ]
@@ -186,14 +194,7 @@ def flatten(out: OutOption = None) -> None:
 
 @app.command()
 def simulate(
-    scenarios: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scenario",
-            metavar="NAME|FILE",
-            help="storm if left out; help lists them, incidents is every incident; or a .yaml; may be repeated.",
-        ),
-    ] = None,
+    scenarios: ScenariosOption = None,
     seeds: Annotated[str, typer.Option(metavar="A..B", help="One day for each seed, both ends included.")] = "1..100",
     faults: Annotated[
         str, typer.Option(metavar="none|NAME|all", help="What goes wrong; --faults help lists the names.")
@@ -209,7 +210,7 @@ def simulate(
     ] = None,
     sets: SetOption = None,
     storm: Annotated[
-        str | None, typer.Option(metavar="25s|1m", help="How long faults strike on each day; 25s if left out.")
+        str | None, typer.Option(metavar="32s|1m", help="How long faults strike on each day; 32s if left out.")
     ] = None,
     digests: Annotated[
         bool, typer.Option("--digests", help="Print `SEED DIGEST` of each journal; all other words go to stderr.")
@@ -219,7 +220,7 @@ def simulate(
 
     A day is one seed. The seed decides everything: the market, the delays, the faults, and the settings that you left
     at their default (without --config nearly all; what stands in the file or after --set is tried as it is). For
-    25 s the faults strike; then they stop, the machine is told to stop or to flatten, and it must be flat in time.
+    32 s the faults strike; then they stop, the machine is told to stop or to flatten, and it must be flat in time.
     Same seed, same day, to the last byte of its journal.
 
     Faults are the broker's (late or missing order numbers, repeated or reordered reports, rejects, lost lines, halts)

@@ -96,8 +96,7 @@ CANCEL_PATIENCE_MAX: Final = 3
 times, and one that takes it again is asked within seconds."""
 
 SILENT_PATIENCE_MAX: Final = 8
-"""How often the wait doubles before a venue that turns everything down, and whose book stands still, is tried again: up
-to 51 s."""
+"""How often the wait doubles before a venue that turns takes down, its book standing still, is tried again: to 51 s."""
 
 _CANCELLING = (S.CANCEL_POST_SENT, S.CANCEL_STUCK)
 _TAKING = (S.HEDGE_IOC_SENT, S.HEDGE_MARKET_SENT)
@@ -253,7 +252,8 @@ class PairManagerCore:
 
     def _start_rescue(self, start: StartRescue, now: Now) -> None:
         pair = self._pair
-        self._at = start.late.at
+        if start.carried is None:
+            self._at = start.late.at  # an imbalance is handed over now, whenever it arose
         if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
             self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol, start.carried)))
             return
@@ -317,6 +317,7 @@ class PairManagerCore:
         pair = self._pair
         if pair is not None and pair.plan.pair_id == message.pair_id and not pair.ended:
             pair.flatten = True
+            pair.silent.clear()  # a person asks: a book that stands still is no reason to wait
             self._step(pair, now)
 
     # --- after a failure ----------------------------------------------------------------------------------------------
@@ -526,9 +527,9 @@ class PairManagerCore:
     def _turned_down_by_venue(self, pair: PairInHand, order: PairOrder) -> None:
         """The next attempt tries the other venue, if that one is quotable.
 
-        A halt is announced by nobody: it shows in rejections and in a book that stands still. So what a venue turns
-        down while nothing has moved since it last did so was no attempt on a market; it is tried ever more rarely, and
-        at once when its book moves.
+        A halt is announced by nobody: it shows in rejections and in a book that stands still. While nothing moves that
+        venue is tried ever more rarely, and the last half of the attempts is kept for when its book moves: then it is
+        tried at once.
         """
         venue = order.command.venue
         if self._top is None:
@@ -539,8 +540,6 @@ class PairManagerCore:
             silent = pair.silent[venue] = SilentVenue(top, self._at)
         else:
             silent.at, silent.times = self._at, silent.times + 1
-            if order.command.style is OrderStyle.MARKET_IOC:
-                pair.attempts -= 1
         doublings = min(silent.times, SILENT_PATIENCE_MAX)
         pair.blocked[venue] = self._later(self._settings.retry_ns << doublings)
 
@@ -934,10 +933,16 @@ class PairManagerCore:
             return False
         return self._best_venue(pair, pair.ledger.closing_side, now) is not None
 
+    def _may_be_tried(self, pair: PairInHand, venue: Venue, now: Now) -> bool:
+        if pair.blocked.get(venue, NEVER) > now.mono:
+            return False
+        most = pair.plan.max_hedge_attempts
+        return venue not in pair.silent or pair.attempts < most - most // 2
+
     def _best_venue(self, pair: PairInHand, side: Side, now: Now) -> tuple[Venue, Won] | None:
         """The venue to take on, and its touch. Without any quote: the hedge's own venue, at the signal's price."""
         own = pair.plan.hedge.venue
-        free = [venue for venue in (own, own.other) if pair.blocked.get(venue, NEVER) <= now.mono]
+        free = [venue for venue in (own, own.other) if self._may_be_tried(pair, venue, now)]
         top = self._top
         if top is None:
             return (free[0], pair.plan.hedge_lock_price) if free else None

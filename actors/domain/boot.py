@@ -162,12 +162,13 @@ class Boot:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Log in; or, if the line is up, look at the account again. Ignored while either is under way."""
+    def start(self, why: str = "") -> None:
+        """Log in; or, if the line is up, look at the account again. Ignored while either is under way. `why` is shown
+        meanwhile."""
         if self.step in (BootStep.IDLE, BootStep.PAUSING, BootStep.GIVEN_UP):
             self._try()
         elif self.step is BootStep.UP:
-            self._say_down("reconciling with the broker")
+            self._say_down(why or "reconciling with the broker")
             self._read_login()
 
     def connected(self, event: Connected, now: Now) -> bool:

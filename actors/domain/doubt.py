@@ -182,13 +182,21 @@ def _proof(
     if any(row.leaves_qty > 0 for row in rests):
         return Proof.RESTING
     if filled:
-        # It reached the broker. A remainder may rest, unless it was in the book before we asked and is not there now.
-        remains = any(row.leaves_qty > 0 for row in filled) and not _was_in_book(order, asked)
+        # It reached the broker. A remainder may rest, unless the list of open orders must show it and does not.
+        was_listed = _was_in_book(order, asked) and is_late_enough(order, asked)
+        remains = any(row.leaves_qty > 0 for row in filled) and not was_listed
         return Proof.UNCLEAR if remains else Proof.OVER
     if _was_in_book(order, asked):
         # Neither list has it: it left the book unfilled, or what it filled is not listed yet.
-        return Proof.OVER if asked >= order.returned + LATE_ENOUGH_NS else Proof.UNCLEAR
+        return Proof.OVER if is_late_enough(order, asked) else Proof.UNCLEAR
     return Proof.ABSENT
+
+
+def is_late_enough(order: TrackedOrder, asked: Nanos) -> bool:
+    """Would the lists asked for at `asked` show it? An order that turned up after it was called over came to the broker
+    no earlier than its number to us."""
+    since = order.numbered if order.is_revived else order.returned
+    return asked >= since + LATE_ENOUGH_NS
 
 
 def _was_in_book(order: TrackedOrder, asked: Nanos) -> bool:

@@ -239,7 +239,6 @@ class OrderReports:
         """It left the book having filled `filled`. With fills missing it is not over yet: never say too much was free
         to trade again. The last of them, or a doubt query, completes the end."""
         if order.is_over:
-            self._orders.bury(order)
             return
         if filled > order.cum_qty:
             order.ending = order.ending or order.end_reason

@@ -6,7 +6,7 @@ are possible, and a day has a few thousand.
 """
 
 from collections import deque
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 
 from actors.domain.order import PRICELESS_STYLES, TrackedCancel, TrackedOrder
 from kiwoom.control import OrderReport
@@ -20,8 +20,6 @@ class OwnOrders:
         self._open: dict[str, TrackedOrder] = {}
         self._unnumbered: dict[str, TrackedOrder] = {}
         self._of_pair: dict[str, list[TrackedOrder]] = {}
-        self._revived: dict[str, TrackedOrder] = {}
-        """Called over, and then found alive: a handful, each of which stops trading."""
         # Full, the oldest goes: it is the least likely to be ours still. A query would find what it told.
         self._early: deque[OrderReport] = deque(maxlen=early_reports_max)
 
@@ -57,29 +55,32 @@ class OwnOrders:
         if not order.may_still_be_numbered:
             self._unnumbered.pop(order.cl_ord_id, None)
 
-    def revive(self, order: TrackedOrder) -> None:
-        """It was given up, and the broker has it: what is left of it may trade."""
-        assert order.is_over
-        self._revived[order.cl_ord_id] = order
-
-    def bury(self, order: TrackedOrder) -> None:
-        """The broker says that a revived order is over, too."""
-        self._revived.pop(order.cl_ord_id, None)
-
-    def bury_absent(self, open_numbers: Container[str]) -> None:
-        """`open_numbers`: all that the account has open."""
-        self._revived = {name: order for name, order in self._revived.items() if order.order_no in open_numbers}
+    def reopen(self, order: TrackedOrder) -> None:
+        """It was called over and lives: it counts again wherever an open order counts."""
+        self._open[order.cl_ord_id] = order
 
     @property
     def ended_count(self) -> int:
-        """Orders of the day that are over."""
-        return sum(len(orders) for orders in self._of_pair.values()) - len(self._open)
+        """Orders of the day whose end was told."""
+        return sum(order.was_called_over for orders in self._of_pair.values() for order in orders)
 
     def open_orders(self, symbol: Symbol | None = None) -> Iterator[TrackedOrder]:
         """Those not over, oldest first: at most a few per live pair."""
         for order in tuple(self._open.values()):
             if symbol is None or order.symbol == symbol:
                 yield order
+
+    def revived(self) -> tuple[TrackedOrder, ...]:
+        """Those that were called over and live: none but after a day's rarest answers."""
+        return tuple(order for order in self._open.values() if order.is_revived)
+
+    def overfilled(self) -> TrackedOrder | None:
+        """The first order of the day that filled more than was ordered."""
+        for orders in self._of_pair.values():
+            for order in orders:
+                if order.cum_qty > order.command.qty:
+                    return order
+        return None
 
     def is_ours(self, order_no: str) -> bool:
         return order_no in self._by_number
@@ -102,9 +103,6 @@ class OwnOrders:
         """An order of ours that a new one of `side` at `price` could trade with."""
         for order in self.open_orders(symbol):
             if order.venue is venue and order.is_at_broker and order.could_match(side, price):
-                return order
-        for order in self._revived.values():
-            if (order.symbol, order.venue) == (symbol, venue) and order.could_match(side, price):
                 return order
         return None
 

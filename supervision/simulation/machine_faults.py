@@ -105,7 +105,7 @@ class PlannedBlow:
     pick: int
     """Decides which actor it strikes, of those that live then."""
     size: int
-    """KILL_MIDWAY: effects before the end. HANG, KILL_MACHINE, HUNT (that a successor has): ns. STEP_CLOCK: signed ns."""
+    """KILL_MIDWAY: effects before the end. HANG, KILL_MACHINE, HUNT (a successor's): ns. STEP_CLOCK: signed ns."""
     torn: bool = False
     rebooted: bool = False
 

@@ -393,6 +393,11 @@ class Day:
         extra = {"open_qty": 0, "child": child}
         return self.row(EventType.PAIR_STATE, extra, stamp_ms=stamp_ms, pair_id=pair_id, symbol=SYMBOL, state=state)
 
+    def hands_over(self, pair_id: str, qty: int, won: int, child: int = 1) -> "Day":
+        """What the pair left open becomes that child's, with all that it cost: its result replaces what was booked."""
+        extra = {"open_qty": qty, "child": child, "handed_qty": qty, "handed_won": won}
+        return self.row(EventType.PAIR_STATE, extra, pair_id=pair_id, symbol=SYMBOL, state="RESCUE", reason="LATE_FILL")
+
     def done(self, pair_id: str, event: EventType = EventType.PAIRED_DONE, child: int = 0, **changed: Any) -> "Day":
         """The terminal row with its figures, added up from the fills that the journal has; `changed` lies."""
         fills = [r for r in self.view.committed if r.pair_id == pair_id and r.fill_qty]

@@ -29,7 +29,7 @@ def all_checkers(settings: CheckerSettings) -> list[Checker]:
         Reserve(settings, books),
         SentOnce(),
         AttemptFirst(books),
-        OneEnd(),
+        OneEnd(books),
         TrueEnds(books),
         PairEnds(books),
         Owned(settings, books),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from actors.messages.journal import EventType, Row
-from kiwoom.market import Nanos
+from kiwoom.market import Nanos, time_of_day
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.settings import LINE_CUTS, CheckerSettings, delay_of
 from supervision.simulation.checkers.spans import CallTimes, Shade
@@ -122,6 +122,10 @@ class PairFacts:
     lefts_before: tuple[int, ...] = (0,)
     """Before the last row that changed them."""
     listed_reason: str = ""
+    listed_too_late: bool = False
+    """At or after the last instant for any call."""
+    handed: dict[int, int] = field(default_factory=dict)
+    """child -> what it was handed of what the pair had left open."""
 
     @property
     def imbalance(self) -> int:
@@ -151,6 +155,7 @@ class Books(Checker):
     row_types: ClassVar[frozenset[EventType]] = ATTEMPTS | {
         EventType.UNHEDGED,
         EventType.FLATTENED,
+        EventType.PAIR_STATE,
         EventType.OPERATOR,
         EventType.RECONCILED,
     }
@@ -214,7 +219,7 @@ class Books(Checker):
                 self._attempt(row, at, is_cancel=False)
             case EventType.CANCEL_SEND_ATTEMPT:
                 self._attempt(row, at, is_cancel=True)
-            case EventType.UNHEDGED | EventType.FLATTENED:
+            case EventType.UNHEDGED | EventType.FLATTENED | EventType.PAIR_STATE:
                 self._list(row)
             case EventType.OPERATOR:
                 self.flatten_asked |= row.reason == "flatten"
@@ -241,22 +246,26 @@ class Books(Checker):
         self._own(cl_ord_id)
 
     def _list(self, row: Row) -> None:
-        """What an UNHEDGED row leaves open adds to what its pair left before; a child that Flatten began carries it."""
+        """What an end leaves open adds to what its pair left before; what a child was handed of that it has in its own
+        figures."""
         pair = self.pairs.get(row.pair_id or "")
         if pair is None:
             return
+        if row.event_type is EventType.PAIR_STATE:
+            handed = int(extra_of(row, "handed_qty"))
+            if handed:
+                pair.handed[child_of(row)] = handed
+            return
         left = extra_of(row, "left", "")
-        added = int(extra_of(row, "bought")) - int(extra_of(row, "sold"))
+        added = int(extra_of(row, "bought")) - int(extra_of(row, "sold")) - pair.handed.get(child_of(row), 0)
         pair.lefts_before = pair.lefts
         if left != "":
             pair.lefts = (int(left),)
-        elif row.event_type is EventType.FLATTENED:
-            pair.lefts = (0,)
         else:
-            sums = dict.fromkeys(before + added for before in pair.lefts)
-            pair.lefts = (*sums, added) if self.flatten_asked and added not in sums else tuple(sums)
+            pair.lefts = tuple(dict.fromkeys(before + added for before in pair.lefts))
         if row.event_type is EventType.UNHEDGED:
             pair.listed_reason = row.reason or ""
+            pair.listed_too_late = time_of_day(row.ts_wall) >= self.settings.closing
         self._weigh(pair)
 
     # --- the broker's rows --------------------------------------------------------------------------------------------

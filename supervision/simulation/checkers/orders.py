@@ -18,7 +18,6 @@ ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORD
 _CANCEL_TYPES: Final = {("KRX", "BUY"): 3, ("KRX", "SELL"): 4, ("NXT", "BUY"): 23, ("NXT", "SELL"): 23}
 """nOrderType by the venue and side of the order to cancel (KIWOOM.md 1.4)."""
 _QUERY_SPACING_NS: Final = 400 * MS
-_HALT_TRIED_NS: Final = 200 * MS
 
 
 def is_of_order(row: Row) -> bool:
@@ -92,14 +91,18 @@ class AttemptFirst(Checker):
 
 
 class OneEnd(Checker):
-    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE."""
+    """Every order has exactly one terminal row; a fill after it is a TRADE_PARTIAL with the reason LATE.
+
+    At the end of the day: all but those that rest on a venue that takes no cancels any more.
+    """
 
     rule = "ONE END"
     row_types: ClassVar[frozenset[EventType]] = ENDS | {EventType.ORDER_SEND_ATTEMPT, EventType.TRADE_PARTIAL}
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
 
-    def __init__(self) -> None:
+    def __init__(self, books: Books) -> None:
         super().__init__()
+        self._books = books
         self._open: dict[str, None] = {}
         self._ended: dict[str, str] = {}
 
@@ -126,8 +129,12 @@ class OneEnd(Checker):
             self._over(row, name, at)
 
     def at_end(self, view: View, at: Nanos) -> None:
+        books = self._books
         for name in self._open:
-            self.breach(at, f"{name} has no end")
+            facts = books.live.get(name)
+            # What rests on a closed venue ends there after its last session, later than this day is looked at.
+            if facts is None or not books.closed.has(facts.attempt.venue):
+                self.breach(at, f"{name} has no end")
 
     def _attempted(self, name: str, at: Nanos) -> None:
         if name in self._ended:
@@ -185,7 +192,8 @@ class TrueEnds(Checker):
     that a query or a running total gave (QUERY.., CUM..) are compared by the order's quantity and amount, at the end.
     When an order is called over, it is: CANCELED (but LOST) and an exchange's ORDER_REJECT have their END row, and
     canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; a refused
-    one was never called. Excused: an order about whose end the broker itself lied.
+    one was never called. An order whose number and reports a lost line swallowed, and that ended without a fill, is in
+    no list of the broker: it may be called LOST too. Excused: an order about whose end the broker itself lied.
     """
 
     rule = "TRUE ENDS"
@@ -269,7 +277,8 @@ class TrueEnds(Checker):
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
         never_there = row.reason == "LOST" or (row.event_type is EventType.ORDER_REJECT and row.reason != "EXCHANGE")
-        if never_there and facts.reached:
+        left_no_trace = row.reason == "LOST" and facts.ended and not facts.filled
+        if never_there and facts.reached and not left_no_trace:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and the broker took it as {facts.order_no}")
         elif not never_there and not facts.ended:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and {facts.leaves} may still fill")
@@ -305,8 +314,6 @@ class _Counts:
     """By target."""
     queries: int = 0
     last_query: dict[str, int] = field(default_factory=dict)
-    shut_before_ns: int | None = None
-    """How long its symbol had been shut everywhere at its first hedge."""
 
 
 class Bounded(Checker):
@@ -314,11 +321,10 @@ class Bounded(Checker):
 
     Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
     for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
-    plus one for each -308, plus two (one a venue) for each doubling, from 200 ms, of the time that no venue has traded
-    its symbol since its first hedge: a halt is found out by trying. Generations and rescues that hedge <= 1 + 2 for
-    each death since the pair began + 1 for each such fill + 1 after a Flatten. Cancels of one order <= cancels_max,
-    plus one for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus
-    four for each of these; and not two about one order within 400 ms, if there is none of these.
+    plus one for each -308. Generations and rescues that hedge <= 1 + 2 for each death since the pair began + 1 for
+    each such fill + 1 after a Flatten. Cancels of one order <= cancels_max, plus one for each strike on its pair and
+    each death since it began. Doubt queries of a pair <= queries_max, plus four for each of these; and not two about
+    one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"
@@ -350,11 +356,7 @@ class Bounded(Checker):
         name = row.cl_ord_id or ""
         tag = name[len(pair.pair_id) + 1 :].rpartition("B")[0]
         counts.hedges[tag] += 1
-        shut_ns = self._books.shut[pair.symbol].total(at)
-        if counts.shut_before_ns is None:
-            counts.shut_before_ns = shut_ns
-        doublings = ((shut_ns - counts.shut_before_ns) // _HALT_TRIED_NS).bit_length()
-        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads + 2 * doublings
+        most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
         if counts.hedges[tag] > most:
             self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
         turns = 1 + 2 * self._books.deaths_since(pair) + pair.openings + self._books.flatten_asked

@@ -113,7 +113,7 @@ class Allowances:
     consequences_ns: Mapping[str, int] = field(default_factory=lambda: CONSEQUENCES_NS)
     other_ns: int = 2_000 * MS
     """The consequence of a fault that `consequences_ns` does not name."""
-    recovery_ns: int = 1_500 * MS
+    recovery_ns: int = 700 * MS
     """After each death of an actor that a live pair needs, beside the time until its successor carries its core."""
     reconcile_max_ns: int = 10 * SECOND
     """After the start of a machine or a Gateway, or from when a cut line takes logins again, it counts as down until

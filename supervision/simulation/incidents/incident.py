@@ -63,7 +63,10 @@ class Incident(Checker):
     flow: ClassVar[Mapping[str, Any]] = {}
     """Knobs of the quiet market that are otherwise."""
     symbols: ClassVar[int] = 3
-    length_ns: ClassVar[int] = 9 * SECOND
+    start_ns: int = MIDDAY
+    """Nanoseconds since Seoul's midnight."""
+    length_ns: int = 9 * SECOND
+    """How long until the operator says the last word, Stop or Flatten."""
     inevitable: ClassVar[frozenset[str]] = frozenset()
     """Rules that this incident breaks by itself, about the pair or the symbol that it strikes: see `is_inevitable`."""
 
@@ -201,7 +204,7 @@ def play(make: Callable[[int], Incident], plan: DayPlan, diary: Checker | None =
     settings = WorldSettings(
         seed=plan.seed,
         day=SIMULATED_DAY,
-        start_ns=MIDDAY,
+        start_ns=incident.start_ns,
         latency=latency,
         faults=dict(incident.faults),
         broker={**knobs, **incident.broker},

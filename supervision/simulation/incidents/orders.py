@@ -8,6 +8,7 @@ from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, OrderFacts, is_ours
+from supervision.simulation.day import CLOSE
 from supervision.simulation.evidence import Strike, View
 from supervision.simulation.incidents.fills import MANY
 from supervision.simulation.incidents.incident import ALL_REPORTS, FILLS, Incident
@@ -306,7 +307,10 @@ class WrongVenue(Incident):
 
 
 class TradingBreak(Incident):
-    """A hedge rests when its symbol stops trading everywhere, or (odd seeds) when NXT, where it rests, closes early."""
+    """A hedge rests when its symbol stops trading everywhere, or (odd seeds) when NXT, where it rests, closes early.
+
+    An order that can be neither cancelled nor filled holds its pair until 15:20; so those days begin shortly before.
+    """
 
     sets = ("execution.max_concurrent_symbols=1", "execution.t_hedge_ms=500")
     symbols = 6
@@ -319,6 +323,8 @@ class TradingBreak(Incident):
         super().__init__(seed)
         self.victim: OrderFacts | None = None
         self.stopped_at = 0
+        if seed % 2:
+            self.start_ns, self.length_ns = CLOSE - 36 * SECOND, 42 * SECOND
 
     def on_post(self, facts: OrderFacts, at: int) -> None:
         if self.victim is None:

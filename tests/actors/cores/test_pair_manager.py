@@ -693,19 +693,25 @@ def test_a_hedge_refused_for_its_venue_tries_the_other_and_then_waits(reason: Re
     assert book.core._pair.state is S.HEDGE_IOC_SENT
 
 
-def test_venues_that_turn_all_down_while_nothing_moves_are_tried_ever_more_rarely_and_cost_no_attempt() -> None:
-    """A halt that nobody announces."""
-    book = Pair(replace(PLAN, max_hedge_attempts=3)).sees().taking()
-    sent_at = []
-    for number in range(2, 12):
-        while f"P1-B{number}" not in book.core.pair.orders:
-            book.waits(10 * MS)
-            assert book.mono < 60 * SECOND
-        sent_at.append(book.mono)
-        book.rejected(f"B{number}")
-    assert sent_at[-1] - sent_at[-3] > 3 * SECOND
-    book.sees(ask=(72_700, 72_600)).waits(400 * MS).works("B12").buys(5, "B12")
+def turned_down_everywhere() -> Pair:
+    """A halt that nobody announces: both venues turn every take down, and no book moves."""
+    book = Pair().sees().taking().rejected("B2")
+    for number, venue in ((3, NXT), (4, KRX), (5, NXT)):
+        while f"P1-B{number}" not in book.core._pair.orders:
+            book.waits(100 * MS)
+        book.commands(market(f"B{number}", 5, venue=venue)).rejected(f"B{number}")
+    return book.commands()
+
+
+def test_the_last_attempts_are_kept_for_when_a_book_that_stands_still_moves() -> None:
+    book = turned_down_everywhere().waits(40 * SECOND).commands()
+    assert book.core._pair.state is S.HEDGE_MARKET_SENT
+    book.sees(ask=(72_700, 72_600)).commands(market("B6", 5)).works("B6").buys(5, "B6")
     assert book.ended().state is S.PAIRED_DONE
+
+
+def test_flatten_does_not_wait_for_a_book_that_stands_still() -> None:
+    turned_down_everywhere().waits(10 * SECOND).flattens().commands(market("B6", 5, kind=OrderKind.FLATTEN))
 
 
 def test_a_disconnected_broker_is_tried_again_in_time_and_costs_no_attempt() -> None:

@@ -21,9 +21,10 @@ def test_every_cell_is_in_the_table_or_illegal_and_changes_nothing(state: OrderS
         assert machine.state is state
 
 
-def test_an_order_that_is_over_stays_as_it_ended() -> None:
-    for (state, _), target in ORDER_TRANSITIONS.items():
-        assert state not in END_STATES or target is state
+def test_only_a_number_brings_an_order_back_that_was_over() -> None:
+    for (state, trigger), target in ORDER_TRANSITIONS.items():
+        is_revival = trigger is OrderTrigger.NUMBER and target is OrderState.NUMBERED
+        assert state not in END_STATES or target is state or is_revival
 
 
 def test_every_state_can_be_reached_and_every_live_one_can_end() -> None:

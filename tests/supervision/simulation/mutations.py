@@ -108,7 +108,6 @@ MUTATIONS: tuple[Mutation, ...] = (
         "A hedge or cancel waits for as many free places as an entry does.",
         (Edit(_THROTTLER + "_advance", "self._free(now.mono) > 0", "self._free(now.mono) > 3"),),
         "UNHEDGED TIME",
-        seed=2,
     ),
     # --- what filled
     Mutation(
@@ -265,7 +264,6 @@ MUTATIONS: tuple[Mutation, ...] = (
             ),
         ),
         "RIGHT VENUE",
-        seed=4,
     ),
     Mutation(
         "wrong-side",
@@ -508,7 +506,6 @@ MUTATIONS: tuple[Mutation, ...] = (
             ),
         ),
         "WINDOW OF THE DAY",
-        seed=2,
     ),
     Mutation(
         "halts-ignored",

@@ -140,6 +140,7 @@ def test_a_share_left_open_counts_with_what_it_brought() -> None:
 
 def test_what_flatten_closes_counts_once() -> None:
     day = Day().open_pair().done("p-1", EventType.UNHEDGED).at(5_000).row(EventType.OPERATOR, reason="flatten")
+    day.hands_over("p-1", -1, 70_500)
     day.sends("p-1-R1B1", "BUY", "KRX", hoga="13", kind="flatten").fills("p-1-R1B1", px=70_200)
     assert day.done("p-1", EventType.FLATTENED, child=1).ends() == [], day.panel.breaches()
 

@@ -178,8 +178,8 @@ def test_downtime_and_the_recovery_after_it_are_excused() -> None:
         day = Day().open_pair().machine(ActorDied("pair_manager", 0)).at(back_ms)
         return hedged(day.machine(ActorStarted("pair_manager", 0)), flat_ms).broken()
 
-    assert died(530, 2_500 + 500 + 1_500) == []
-    assert died(530, 2_500 + 500 + 1_500 + 60) == ["UNHEDGED TIME"]
+    assert died(530, 2_500 + 500 + 700) == []
+    assert died(530, 2_500 + 500 + 700 + 60) == ["UNHEDGED TIME"]
     day = Day().open_pair().machine(ActorDied("telemetry", 0))
     assert hedged(day, 2_600).broken() == ["UNHEDGED TIME"]  # no pair needs it
 
@@ -189,8 +189,8 @@ def test_a_machine_is_down_until_it_has_reconciled() -> None:
         day = Day().open_pair().machine(MachineKilled()).at(1_030).machine(MachineStarted())
         return hedged(day.at(3_030).row(EventType.RECONCILED), flat_ms).broken()
 
-    assert killed(30 + 2_500 + 3_000 + 1_500) == []
-    assert killed(30 + 2_500 + 3_000 + 1_600) == ["UNHEDGED TIME"]
+    assert killed(30 + 2_500 + 3_000 + 700) == []
+    assert killed(30 + 2_500 + 3_000 + 800) == ["UNHEDGED TIME"]
 
 
 def test_a_line_that_stays_down_excuses_ten_seconds_at_most() -> None:
