@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-PERCENT: Final = 16
+PERCENT: Final = 18
 """Days of "all" that have a theme."""
 
 
@@ -27,6 +27,8 @@ class DayTheme:
     """The operator presses Flatten again and again."""
     is_late: bool = False
     """It runs into the close, with the host's clock ahead until shortly before."""
+    share: int = 1
+    """How many of the days with a theme have this one, against the others."""
 
 
 _SLOW_PROOF: Final = {"query_late": 2_500, "query_late_ms": 300, "query_late_ms_max": 1_200}
@@ -44,16 +46,17 @@ THEMES: Final = (
         ),
         {
             "touch_gone": 3_000,
-            "touch_thin": 4_000,
-            "ioc_rests": 9_000,
-            "cancel_unanswered": 3_000,
-            "cancel_silent": 4_000,
+            "touch_thin": 6_000,
+            "ioc_rests": 9_500,
+            "cancel_unanswered": 4_000,
+            "cancel_silent": 9_000,
             "cancel_raced": 3_000,
             "post_hit": 4_000,
             "post_hit_ms_max": 3_000,
         },
         settings=_QUICK | {"execution.max_hedge_attempts": "1", "router.entry_leg_style.prefer": "ioc"},
         flattens=True,
+        share=3,
     ),
     DayTheme(
         "entries in doubt",
@@ -75,6 +78,7 @@ THEMES: Final = (
         },
         knobs={"ioc_end": "nothing"},
         settings=_QUICK,
+        share=2,
     ),
     DayTheme(
         "entries in doubt, flattened",
@@ -109,14 +113,14 @@ THEMES: Final = (
         "no cancel before the close",
         ("CANCEL_STUCK TIME_UP", "RESCUE HEDGE_OVERDUE", "RESCUE LEFT_CLOSED"),
         {
-            "cancel_unanswered": 8_000,
+            "cancel_unanswered": 9_700,
             "report_delayed": 2_000,
             "report_delayed_ms_max": 4_000,
-            "post_hit": 3_000,
-            "post_hit_ms_max": 6_000,
+            "post_hit": 1_500,
+            "post_hit_ms_max": 12_000,
             **_SLOW_PROOF,
         },
-        settings={"execution.slice_qty": "3", "execution.t_hedge_ms": "4000", "router.hedge_leg.prefer": "limit"},
+        settings={"execution.slice_qty": "3", "execution.t_hedge_ms": "8000", "router.hedge_leg.prefer": "limit"},
         is_late=True,
     ),
     DayTheme(
@@ -132,4 +136,5 @@ THEMES: Final = (
 def theme_of(seed: int) -> DayTheme | None:
     """The theme of this seed's day, None on most."""
     random = Random(f"{seed}:theme")
-    return random.choice(THEMES) if random.randrange(100) < PERCENT else None
+    shares = [theme.share for theme in THEMES]
+    return random.choices(THEMES, shares)[0] if random.randrange(100) < PERCENT else None

@@ -16,6 +16,7 @@ from supervision.simulation.evidence import (
     JournalTorn,
     MachineEvent,
     MachineKilled,
+    Strike,
     View,
 )
 
@@ -351,19 +352,25 @@ class FlatInTime(Checker):
     (`Books.is_stuck`), and then so long after its symbol trades again; and, at that moment, calls in the last second
     <= limit - reserve, if entries ended with the faults. After the OPERATOR row "flatten" the same with flatten_ns,
     for pairs on which nothing was ever imposed. At the end of the day: what is still open is listed as UNHEDGED with
-    a reason, and the market keeps it so, or all the attempts that SPEC 7 allows met it (`Books.is_spent`), or it was
-    listed when no call was allowed any more (UNHEDGED TIME asks whether it had to be open until then); no order of
-    ours is live unless it cannot be cancelled.
+    a reason, and the market keeps it so, or nobody took the other side when its time was up, or all the attempts that
+    SPEC 7 allows met it (`Books.is_spent`), or it was listed when no call was allowed any more (UNHEDGED TIME asks
+    whether it had to be open until then); no order of ours is live unless it cannot be cancelled.
     """
 
     rule = "FLAT IN TIME"
-    row_types: ClassVar[frozenset[EventType]] = frozenset({EventType.OPERATOR, EventType.ORDER_SEND_ATTEMPT})
+    row_types: ClassVar[frozenset[EventType]] = frozenset(
+        {EventType.OPERATOR, EventType.ORDER_SEND_ATTEMPT, EventType.UNHEDGED}
+    )
     ledger_kinds: ClassVar[frozenset[LedgerKind]] = _NO_KINDS
 
     def __init__(self, settings: CheckerSettings, books: Books) -> None:
         super().__init__()
         self._settings = settings
         self._books = books
+        self._one_sided: dict[str, int] = {}
+        """Symbol -> until when it stands at a limit."""
+        self._one_sided_at_close: dict[str, None] = {}
+        """Pairs whose time was up meanwhile."""
         self._deadlines: list[_Deadline] = []
         self._next_look = 0
         self._last_entry = 0
@@ -372,9 +379,17 @@ class FlatInTime(Checker):
     def machine(self, event: MachineEvent, at: Nanos) -> None:
         if isinstance(event, FaultsOff):
             self._set(at, self._settings.flat_ns, "the last fault", spared=False)
+            self._one_sided.clear()
+
+    def struck(self, strike: Strike, at: Nanos) -> None:
+        if strike.fault == "limit_after_fill":
+            self._one_sided[strike.subject] = at + strike.size_ns
 
     def journal(self, row: Row, at: Nanos) -> None:
-        if row.event_type is EventType.OPERATOR:
+        if row.event_type is EventType.UNHEDGED:
+            if row.reason == "TIME_UP" and at < self._one_sided.get(row.symbol or "", 0):
+                self._one_sided_at_close[row.pair_id or ""] = None
+        elif row.event_type is EventType.OPERATOR:
             if row.reason == "flatten" and not self._flatten_asked:
                 self._flatten_asked = True  # more than one actor writes it down
                 self._set(at, self._settings.flatten_ns, "Flatten", spared=True)
@@ -390,7 +405,12 @@ class FlatInTime(Checker):
             self._look(at)
         books = self._books
         for pair in books.pairs.values():
-            excused = books.is_stuck(pair) or books.is_spent(pair) or pair.listed_too_late
+            excused = (
+                books.is_stuck(pair)
+                or books.is_spent(pair)
+                or pair.listed_too_late
+                or pair.pair_id in self._one_sided_at_close
+            )
             if pair.imbalance and not (excused and pair.listed_reason and not pair.exposed):
                 text = f"{pair.imbalance:+d} of {pair.symbol}, listed {pair.lefts} {pair.listed_reason!r}"
                 self.breach(at, f"{pair.pair_id} ends the day with {text}, and the market trades")

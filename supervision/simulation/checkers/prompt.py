@@ -58,7 +58,8 @@ class Prompt(Checker):
     HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair (a late fill opens a child),
     and not more than wake_ns later; or when a successor takes the pair up after that; or, for every post, at the
     closing by the machine's own clock. After the end of a hedge that left the pair open (rejected, or cancelled), with
-    no other order of the pair under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
+    no other order of the pair under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it,
+    unless the pair has ended itself. After the end of an entry
     that filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
     Judged only where nothing died, hung, was delayed or cut within 5 s before.
     """
