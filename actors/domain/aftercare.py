@@ -39,7 +39,6 @@ class Aftercare:
 
     def __init__(
         self,
-        *,
         desk: Desk,
         orders: OwnOrders,
         flow: OrderFlow,
