@@ -204,14 +204,7 @@ class GatewayCore:
             _boot_settings(settings), settings.symbols, self._out, self._desk, self._orders, self._holdings
         )
         self._feeds = Feeds(settings.symbols, self._out)
-        self._aftercare = Aftercare(
-            desk=self._desk,
-            orders=self._orders,
-            flow=self._flow,
-            commands=self._commands,
-            doubts=self._doubts,
-            memory=self._memory,
-        )
+        self._aftercare = Aftercare(self._desk, self._orders, self._flow, self._commands, self._doubts, self._memory)
         self._recovery = Recovery(
             out=self._out,
             orders=self._orders,

@@ -40,7 +40,6 @@ class Aftercare:
 
     def __init__(
         self,
-        *,
         desk: Desk,
         orders: OwnOrders,
         flow: OrderFlow,

@@ -212,3 +212,10 @@ def test_meanwhile_the_reason_stays_shown() -> None:
     stage = lost().numbered("E1", "0000101").cleared("0000101")
     first = status(stage)[-1].reason
     assert status(stage.waits(3 * SECOND))[-1].reason == first != ""
+
+
+def test_what_turned_up_while_nobody_listened_is_found_by_the_next_reconciliation() -> None:
+    row = open_row("0000101", leaves=0, cum=1, px=70_000, time="235959")
+    stage = lost().comes_back(fill_rows=(row,)).waits(SECOND)
+    order = order_of(stage, "E1")
+    assert (order.order_no, order.state, order.called) == ("0000101", OrderState.FILLED, OrderState.CANCELED)
