@@ -60,6 +60,7 @@ _INTEGERS: Final = frozenset({"ts_mono_ns", "qty", "price", "leaves_qty", "fill_
 
 RECALLED: Final = (
     EventType.SESSION,
+    EventType.RECONCILED,
     EventType.ORDER_SEND_ATTEMPT,
     EventType.CANCEL_SEND_ATTEMPT,
     EventType.ORDER_ACK,

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never
 
+from actors.domain.aftercare import Aftercare
 from actors.domain.boot import Boot, BootKey, BootSettings, BootStep
 from actors.domain.doubt_desk import DoubtDesk, DoubtKey
 from actors.domain.enquiries import Enquiries, Enquiry, EnquiryDone
 from actors.domain.feeds import Feeds, FeedState
-from actors.domain.holdings import Holdings
+from actors.domain.holdings import Holdings, OursRecall
 from actors.domain.order_commands import Desk, OrderCommands
 from actors.domain.order_flow import OrderFlow
 from actors.domain.order_recall import OrderRecall, in_our_time
@@ -203,6 +204,14 @@ class GatewayCore:
             _boot_settings(settings), settings.symbols, self._out, self._desk, self._orders, self._holdings
         )
         self._feeds = Feeds(settings.symbols, self._out)
+        self._aftercare = Aftercare(
+            desk=self._desk,
+            orders=self._orders,
+            flow=self._flow,
+            commands=self._commands,
+            doubts=self._doubts,
+            memory=self._memory,
+        )
         self._recovery = Recovery(
             out=self._out,
             orders=self._orders,
@@ -265,6 +274,7 @@ class GatewayCore:
             self._doubts.next_deadline(),
             self._boot.next_deadline(),
             self._feeds.next_deadline(),
+            self._aftercare.next_deadline(),
             self._hours_change,
         )
         return min((at for at in times if at is not None), default=None)
@@ -272,6 +282,9 @@ class GatewayCore:
     def on_deadline(self, now: Now) -> Effects:
         self._reports.on_deadline(now)
         self._doubts.on_deadline(now)
+        self._ask(self._aftercare.on_deadline(now))
+        if self._aftercare.take_look(now) and self._boot.step is BootStep.UP:
+            self._boot.start(self._flow.trouble)
         self._boot.on_deadline(now)
         self._feeds.on_deadline(now)
         return self._settle(now)
@@ -409,8 +422,9 @@ class GatewayCore:
     def _reconcile(self, now: Now) -> tuple[Symbol, ...]:
         """Our live orders against the broker's lists. Returns the symbols with orders that are not ours."""
         account = self._boot.account
-        self._flow.trouble = ""
+        self._flow.begin_reconciling()
         self._doubts.reconcile(account.open_rows, account.fill_rows, account.orders_asked, now)
+        self._flow.end_reconciling()
         self._recovery.stop_for_unknown_symbols(now)
         self._external.clear()
         conflicted: dict[Symbol, None] = {}
@@ -423,6 +437,7 @@ class GatewayCore:
             ("open_orders", len(account.open_rows)),
             ("external_orders", len(self._external)),
             ("limits", len(account.limits)),
+            ("ours", dict(self._holdings.as_ours())),
         )
         self._out.record(plain_row(EventType.RECONCILED, now, extra=extra))
         return tuple(conflicted)
@@ -512,16 +527,19 @@ class GatewayCore:
 
     def _recall(self, journal: Iterable[Row], started: Now) -> bool:
         """What the rows tell of orders, pairs, the window and the sessions; False if there are none."""
-        recall, row = OrderRecall(self._orders), None
+        recall, ours, row = OrderRecall(self._orders), OursRecall(), None
         for written in journal:
             row = in_our_time(written, started)
             if not self._memory.is_repeat(row):
                 self._memory.take(row)
             recall.take(row)
+            ours.take(row)
             self._recall_route(row)
+        self._holdings.recall(ours.ours)
         for returned in recall.finish(started):
             self._guard.returned("", returned)
         self._flow.recall_resting()
+        self._flow.recall_excess()
         return row is not None
 
     def _recall_route(self, row: Row) -> None:
@@ -542,6 +560,7 @@ class GatewayCore:
     def _settle(self, now: Now) -> Effects:
         """Let go what may go now, and ask what may be asked."""
         self._commands.release(now)
+        self._aftercare.settle(now)
         self._show_venues(now)
         if self._boot.step is not BootStep.ASKING:
             self._enquiries.drop_ordinary()

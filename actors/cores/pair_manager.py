@@ -252,7 +252,8 @@ class PairManagerCore:
 
     def _start_rescue(self, start: StartRescue, now: Now) -> None:
         pair = self._pair
-        self._at = start.late.at
+        if start.carried is None:
+            self._at = start.late.at  # an imbalance is handed over now, whenever it arose
         if pair is not None and not pair.ended and pair.plan.pair_id != start.plan.pair_id:
             self._out.append(Send(Role.ROUTER, LateFill(start.late, start.plan.symbol, start.carried)))
             return
@@ -569,7 +570,7 @@ class PairManagerCore:
         if reason is RefusalReason.DISCONNECTED:
             for venue in Venue:
                 pair.blocked[venue] = self._later(self._settings.retry_ns)
-        elif reason in _VENUE_SAYS_NO:
+        elif reason in (*_VENUE_SAYS_NO, RefusalReason.SELF_TRADE):
             pair.blocked[order.command.venue] = self._later(self._settings.retry_ns)
         elif reason in (*_NOT_NOW, RefusalReason.DUPLICATE):
             pair.not_before = self._later(self._settings.retry_soon_ns)

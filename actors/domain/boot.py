@@ -162,12 +162,13 @@ class Boot:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Log in; or, if the line is up, look at the account again. Ignored while either is under way."""
+    def start(self, why: str = "") -> None:
+        """Log in; or, if the line is up, look at the account again. Ignored while either is under way. `why` is shown
+        meanwhile."""
         if self.step in (BootStep.IDLE, BootStep.PAUSING, BootStep.GIVEN_UP):
             self._try()
         elif self.step is BootStep.UP:
-            self._say_down("reconciling with the broker")
+            self._say_down(why or "reconciling with the broker")
             self._read_login()
 
     def connected(self, event: Connected, now: Now) -> bool:
@@ -316,7 +317,9 @@ class Boot:
 
     def _fail(self, text: str, now: Now) -> None:
         """Try again later."""
-        pause = BACK_OFF_NS[min(self._failures, len(BACK_OFF_NS) - 1)]
+        # A line that is up is asked again at once while shares may be open: only logins are to be spared.
+        at_once = self._line_is_up and self.looks_first
+        pause = BACK_OFF_NS[0 if at_once else min(self._failures, len(BACK_OFF_NS) - 1)]
         self._failures += 1
         self._waiting = []
         self._registering = []
@@ -358,7 +361,8 @@ class Boot:
 
     def _after_open_orders(self) -> tuple[Enquiry, ...]:
         account, number, asked = self._desk.account, FILLS_FROM, list[Enquiry]()
-        live = {(o.symbol, o.venue): None for o in self._orders.open_orders() if o.is_at_broker}
+        orders = (*(o for o in self._orders.open_orders() if o.is_at_broker), *self._orders.lost())
+        live = {(order.symbol, order.venue): None for order in orders}
         for symbol, venue in live:
             inputs = tr.executions_inputs(account, venue, symbol)
             asked.append(self._tr(number + len(asked), Question.FILLS, inputs, venue, symbol))

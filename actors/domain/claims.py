@@ -8,7 +8,8 @@ Therefore we keep apart what the report mixes:
     external  of those, claimed by orders that are not ours: held - sellable - our own resting sells
     claim     of those, what live pairs that sell first may yet sell, or have sold and not yet bought back
 
-    free = own - external - sum of claims, never below 0
+    ours      shares held at the first report, moved by what our pairs bought and sold and by nothing else
+    free = min(own - external, ours) - sum of claims, never below 0
 
 Invariant: `free` is never more than the broker's held shares, less external orders, less all that live pairs may yet
 sell, less what live pairs bought for their own sale. A pair that buys first sells only what it bought: its shares
@@ -17,7 +18,8 @@ never enter `own` before it ended, so no other pair counts on them, and it needs
 A report that comes while pairs are live, or just after one ended, says what was true at some point of their fills.
 It may then lower `free` (if no course of our own fills explains it, the worst one is believed) but never raise it.
 Once nothing has moved for `settle_ns`, the last report, if it is later than our last order's end, is believed as it
-is, yet `own` not above our own ledger: a repeat of an old report must not invent shares.
+is, yet `own` not above our own ledger: a repeat of an old report must not invent shares. What others bought since the
+first report is held, and theirs (SPEC 9): it never becomes free.
 
 A symbol first reported while pairs are live (after a restart) is reckoned at its worst; what that may lack is its
 `slack`, and comes back with the first position report in which nothing of ours moves any more.
@@ -69,6 +71,7 @@ class Holding:
 
     own: int = 0
     external: int = 0
+    ours: int = 0
     ledger: int = 0
     """`own` by our fills alone since the last report in the clear."""
     held: int = 0
@@ -98,7 +101,8 @@ class ShareBook:
         """Shares that one more pair may sell first."""
         holding = self._holding(symbol)
         self._settle(holding, now)
-        return Shares(max(0, holding.own - holding.external - sum(claim.claimed for claim in holding.claims.values())))
+        claimed = sum(claim.claimed for claim in holding.claims.values())
+        return Shares(max(0, min(holding.own - holding.external, holding.ours) - claimed))
 
     def held_before_pairs(self, symbol: Symbol) -> int:
         """What we would hold if every live pair were undone: ended pairs' imbalances are in it."""
@@ -125,6 +129,8 @@ class ShareBook:
         is_first = holding.reported_at is None
         holding.held, holding.sellable, holding.reported_at, holding.from_list = held, sellable, at, is_list
         blocked = max(0, held - sellable)
+        if is_first:
+            holding.ours += held - sum(claim.lowest for claim in holding.claims.values())
         if self.is_quiet(symbol, at):
             holding.own = holding.ledger = held
             holding.external = blocked
@@ -176,6 +182,7 @@ class ShareBook:
         """The pair is over. Not `proved`: what its entry may still sell stays claimed until that order's end."""
         holding = self._holding(symbol)
         holding.own += bought - sold
+        holding.ours = max(0, holding.ours + bought - sold)
         holding.ledger += bought - sold
         holding.settled_at = max(holding.settled_at, at + self._settle_ns)
         claim = holding.claims.pop(pair_id, None)
@@ -189,6 +196,7 @@ class ShareBook:
         """Take an open quantity into (or, negative, out of) the books: it passes to or from a pair."""
         holding = self._holding(symbol)
         holding.own += shares
+        holding.ours += shares
         holding.ledger += shares
 
     def _settle(self, holding: Holding, now: Nanos) -> None:

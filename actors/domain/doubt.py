@@ -27,8 +27,12 @@ from kiwoom.market import (
     time_of_day,
 )
 
-CLOCK_TOLERANCE_S: Final = 2
-"""The broker's order time has whole seconds, and its clock is not ours."""
+CLOCK_TOLERANCE_S: Final = 5
+"""The broker's order time has whole seconds, its clock is not ours, and ours may be set back or forward in between."""
+
+CLOCK_DOUBT_S: Final = 60
+"""A row that is earlier than our order by more than the tolerance and less than this proves nothing: it is no reason to
+call the order lost."""
 
 LATE_ENOUGH_NS: Final = Nanos(SECOND)
 """The lists lag behind: that they do not show an order tells something only if they were asked this long after its call
@@ -133,11 +137,11 @@ def evidence(
     """`open_rows`: opt10075, asked first. `fill_rows`: opt10076, asked next. `is_taken`: the number is another's."""
     order_no = order.order_no
     if not order_no:
-        numbers = _numbers_like(order, (*open_rows, *fill_rows), is_taken)
-        if len(numbers) > 1:
-            return Evidence(Proof.UNCLEAR, "", order.cum_qty, Won(0))
-        if not numbers:
-            return Evidence(Proof.ABSENT, "", order.cum_qty, Won(0))
+        rows = (*open_rows, *fill_rows)
+        numbers = _numbers_like(order, rows, is_taken, CLOCK_TOLERANCE_S)
+        if len(numbers) != 1:
+            is_absent = not _numbers_like(order, rows, is_taken, CLOCK_DOUBT_S)
+            return Evidence(Proof.ABSENT if is_absent else Proof.UNCLEAR, "", order.cum_qty, Won(0))
         order_no = numbers[0]
     rests = _of_number(order, order_no, open_rows)
     filled = _of_number(order, order_no, fill_rows)
@@ -182,13 +186,21 @@ def _proof(
     if any(row.leaves_qty > 0 for row in rests):
         return Proof.RESTING
     if filled:
-        # It reached the broker. A remainder may rest, unless it was in the book before we asked and is not there now.
-        remains = any(row.leaves_qty > 0 for row in filled) and not _was_in_book(order, asked)
+        # It reached the broker. A remainder may rest, unless the list of open orders must show it and does not.
+        was_listed = _was_in_book(order, asked) and is_late_enough(order, asked)
+        remains = any(row.leaves_qty > 0 for row in filled) and not was_listed
         return Proof.UNCLEAR if remains else Proof.OVER
     if _was_in_book(order, asked):
         # Neither list has it: it left the book unfilled, or what it filled is not listed yet.
-        return Proof.OVER if asked >= order.returned + LATE_ENOUGH_NS else Proof.UNCLEAR
+        return Proof.OVER if is_late_enough(order, asked) else Proof.UNCLEAR
     return Proof.ABSENT
+
+
+def is_late_enough(order: TrackedOrder, asked: Nanos) -> bool:
+    """Would the lists asked for at `asked` show it? An order that turned up after it was called over came to the broker
+    no earlier than its number to us."""
+    since = order.numbered if order.is_revived else order.returned
+    return asked >= since + LATE_ENOUGH_NS
 
 
 def _was_in_book(order: TrackedOrder, asked: Nanos) -> bool:
@@ -199,7 +211,9 @@ def _of_number(order: TrackedOrder, order_no: str, rows: tuple[OrderRow, ...]) -
     return tuple(row for row in rows if (row.order_no, row.symbol, row.venue) == (order_no, order.symbol, order.venue))
 
 
-def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool]) -> tuple[str, ...]:
+def _numbers_like(
+    order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool], tolerance_s: int
+) -> tuple[str, ...]:
     """The numbers, each once, of orders that could be this one."""
     found: dict[str, None] = {}
     for row in rows:
@@ -207,15 +221,15 @@ def _numbers_like(order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Cal
             (row.symbol, row.venue) == (order.symbol, order.venue)
             and agrees(order, side=row.side, qty=row.qty, price=row.price)
             and not is_taken(row.order_no)
-            and not _is_before(row.time, order.attempted_wall)
+            and not _is_before(row.time, order.attempted_wall, tolerance_s)
         ):
             found[row.order_no] = None
     return tuple(found)
 
 
-def _is_before(hhmmss: str, wall: WallNanos) -> bool:
+def _is_before(hhmmss: str, wall: WallNanos, tolerance_s: int) -> bool:
     """A row without a readable time is not ruled out by it."""
     if len(hhmmss) < 6 or not hhmmss[:6].isdigit():
         return False
     seconds = int(hhmmss[:2]) * 3_600 + int(hhmmss[2:4]) * 60 + int(hhmmss[4:6])
-    return seconds + CLOCK_TOLERANCE_S < time_of_day(wall) // SECOND
+    return seconds + tolerance_s < time_of_day(wall) // SECOND

@@ -13,11 +13,11 @@ from actors.domain.alarms import Alarms
 from actors.domain.doubt import (
     ABSENCES_FOR_PROOF,
     FILL_GRACE_NS,
-    LATE_ENOUGH_NS,
     Evidence,
     OrderRow,
     Proof,
     evidence,
+    is_late_enough,
     listed_fills,
     listed_open,
     unseen_fills,
@@ -63,7 +63,7 @@ class _Case:
     number: int
     order: TrackedOrder
     command: QueryOrder | None
-    """None: nobody asked; it is a reconciliation."""
+    """None: no pair asked; it is a reconciliation, or about an order that its pair called over."""
     asked: Nanos
     open_rows: tuple[OrderRow, ...] = ()
 
@@ -108,7 +108,7 @@ class DoubtDesk:
         if order is None:
             self._refuse(command, now)
             return ()
-        if order.is_over:
+        if order.was_called_over:
             self._answer(order, command, DoubtVerdict.ENDED, "", now)
             return ()
         not_askable = self._desk.disconnected or ("it has not been sent" if order.state is OrderState.HELD else "")
@@ -120,6 +120,12 @@ class DoubtDesk:
         self._out.record(order_row(EventType.DOUBT_QUERY, now, order))
         case = self._open_case(order, command, now)
         return (self._enquiry(case, DoubtStep.OPEN_ORDERS),)
+
+    def look_into(self, order: TrackedOrder, now: Now) -> tuple[Enquiry, ...]:
+        """The same question of our own; nobody is told. Returns what to ask; nothing if it is being asked."""
+        if self._desk.disconnected or any(case.order is order for case in self._cases.values()):
+            return ()
+        return (self._enquiry(self._open_case(order, None, now), DoubtStep.OPEN_ORDERS),)
 
     def answered(self, key: DoubtKey, done: EnquiryDone, now: Now) -> tuple[Enquiry, ...]:
         case = self._cases.get(key.case)
@@ -145,6 +151,10 @@ class DoubtDesk:
         self, open_rows: tuple[OrderRow, ...], fill_rows: tuple[OrderRow, ...], asked: Nanos, now: Now
     ) -> None:
         """After the line was lost: what do the broker's lists of the whole account prove about our live orders?"""
+        for order in self._orders.lost():
+            found = evidence(order, open_rows, fill_rows, is_taken=self._is_taken, asked=asked)
+            if found.order_no:
+                self._reports.adopt(order, found.order_no, now.mono, now, reason="DOUBT")
         for order in self._orders.open_orders():
             if order.is_at_broker:
                 case = self._open_case(order, None, now)
@@ -189,7 +199,7 @@ class DoubtDesk:
     def _absent(self, case: _Case, now: Now) -> None:
         order = case.order
         has_returned = order.state in (OrderState.SENT, OrderState.NUMBERED)
-        if has_returned and case.asked >= order.returned + LATE_ENOUGH_NS:
+        if has_returned and is_late_enough(order, case.asked):
             order.absences += 1
         if order.absences < ABSENCES_FOR_PROOF:
             self._resolve(case, DoubtVerdict.UNKNOWN, "the broker does not show it (yet)", now)
@@ -217,6 +227,7 @@ class DoubtDesk:
             self._resolve(case, DoubtVerdict.ENDED, "", now)
             return
         self._flow.accepted(order, now.mono, now)
+        order.found_resting = True
         self._resolve(case, DoubtVerdict.RESTING, "", now)
 
     def _is_taken(self, order_no: str) -> bool:

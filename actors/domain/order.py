@@ -72,13 +72,13 @@ ORDER_TRANSITIONS = {
     # After the end, what is late is kept and changes nothing.
     (S.FILLED, T.TAKE): S.FILLED,
     (S.CANCELED, T.TAKE): S.CANCELED,
-    (S.CANCELED, T.NUMBER): S.CANCELED,  # it was given up as lost
-    (S.CANCELED, T.FILL_PART): S.CANCELED,
+    (S.CANCELED, T.NUMBER): S.NUMBERED,  # it was proved lost, and was not: it lives again
+    (S.CANCELED, T.FILL_PART): S.WORKING,  # it left the book, and had not: the rest may fill as well
     (S.CANCELED, T.FILL_REST): S.CANCELED,
     (S.REJECTED, T.TAKE): S.REJECTED,
-    (S.REJECTED, T.FILL_PART): S.REJECTED,
+    (S.REJECTED, T.FILL_PART): S.WORKING,
     (S.REJECTED, T.FILL_REST): S.REJECTED,
-    (S.REJECTED, T.NUMBER): S.REJECTED,  # a rejection that was none: trading stops
+    (S.REJECTED, T.NUMBER): S.NUMBERED,  # a rejection that was none
     (S.FILLED, T.FILL_REST): S.FILLED,  # more than was ordered: trading stops
 }
 
@@ -144,6 +144,8 @@ class TrackedOrder:
     """With `ending`: what it must have filled before it may be called ended."""
     accepted: bool = False
     """접수 was seen (or proved by a query); fills may come before it."""
+    found_resting: bool = False
+    """A query found it in the book."""
     rejecting: bool = False
     """The blank number came; the broker's words may follow."""
     words: str = ""
@@ -151,6 +153,18 @@ class TrackedOrder:
     absences: int = 0
     """How often a query late enough did not show this un-numbered order."""
     last_event: OrderEvent | None = None
+    called: OrderState | None = None
+    """It was called over, in this state, and turned up alive: its one terminal row is written, and its pair, which was
+    told of that end, hears of nothing but its fills."""
+
+    @property
+    def is_revived(self) -> bool:
+        return self.called is not None
+
+    @property
+    def was_called_over(self) -> bool:
+        """Its end was told; it may live again."""
+        return self.is_over or self.is_revived
 
     @property
     def state(self) -> OrderState:
@@ -202,6 +216,13 @@ class TrackedOrder:
         """A report with an unknown number may be about this order. One given up as lost may turn up yet."""
         return not self.order_no and self.state in (S.CALLED, S.SENT, S.CANCELED) and self.attempted > 0
 
+    def revive(self) -> None:
+        """It was called over, and its number or a part of it has come. That the lists did not show it proves nothing
+        any more. It may happen again after its second end: what was told is the first."""
+        assert self.is_over
+        self.called = self.called or self.state
+        self.absences = 0
+
     @property
     def end_reason(self) -> EndReason:
         """Why it leaves the book if it does so now without having filled."""
@@ -218,8 +239,8 @@ class TrackedOrder:
             submitted_at=self.returned or self.numbered or None,
             numbered_at=self.numbered or None,
             fills=tuple(self.fills),
-            over=self.is_over,
-            turned_down=self.state in (S.REJECTED, S.REFUSED),
+            over=self.was_called_over,
+            turned_down=(self.called or self.state) in (S.REJECTED, S.REFUSED),
             cancel_id=cancel.cl_ord_id if cancel is not None else "",
             cancel_at=cancel.at if cancel is not None else None,
         )

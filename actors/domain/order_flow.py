@@ -23,7 +23,7 @@ from actors.domain.own_orders import OwnOrders
 from actors.domain.routes import PairRoutes
 from actors.domain.symbol_map import SymbolEntry
 from actors.effects import Role
-from actors.messages.journal import EventType
+from actors.messages.journal import BY_QUERY, OVER_AGAIN, EventType
 from actors.messages.market_data import OwnResting
 from actors.messages.orders import (
     CancelRejected,
@@ -86,8 +86,8 @@ class OrderFlow:
         self._resting: dict[tuple[Symbol, Venue, Side, Won], Shares] = {}
         self._late: dict[tuple[str, str, str], LateFill] = {}
         """Told to the Router, by pair, order and execution, until a rescue of the pair is given a slot."""
-        self.trouble = ""
-        """Why nobody may begin anything new until the next reconciliation; "" = all is understood."""
+        self._unclear = ""
+        self._impossible = ""
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
@@ -99,6 +99,9 @@ class OrderFlow:
     def numbered(self, order: TrackedOrder, order_no: str, at: Nanos, now: Now, reason: str = "") -> None:
         """`reason` says how the number was found where the broker's answer did not bring it."""
         was_over = order.is_over
+        if was_over:
+            order.revive()
+            self._orders.reopen(order)
         order.machine.fire(OrderTrigger.NUMBER)
         self._orders.number(order, order_no)
         order.numbered = at
@@ -106,7 +109,8 @@ class OrderFlow:
         self._out.record(order_row(EventType.ORDER_ACK, now, order, at, reason=reason or None, extra=stamps))
         self._tell(order, OrderAcked(order.command.pair_id, order.cl_ord_id, order_no, at))
         if was_over:
-            self.stop(f"order {order_no} ({order.cl_ord_id}) was {order.state.name.lower()} and is alive", now)
+            assert order.called is not None
+            self.stop(f"order {order_no} ({order.cl_ord_id}) was {order.called.name.lower()} and is alive", now)
 
     def accepted(self, order: TrackedOrder, at: Nanos, now: Now, report: OrderReport | None = None) -> None:
         """접수. A repeat, or one after the end, says nothing new."""
@@ -131,13 +135,16 @@ class OrderFlow:
         costs: OrderCosts = NO_COSTS,
     ) -> None:
         """One new fill. The caller has made sure that it is no repeat. `report` None: a query proved it."""
-        was_over = order.is_over
+        was_over, is_late = order.is_over, order.was_called_over
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
+        if was_over and not is_whole:
+            order.revive()
+            self._orders.reopen(order)
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
         self._holdings.filled(order, qty, at)
-        # The order's one terminal row is written already if the fill comes after its end.
-        ends_it = is_whole and not was_over
+        # The order's one terminal row is written already if the fill comes after the end that was told.
+        ends_it = is_whole and not is_late
         event = OrderFilled(
             pair_id=order.command.pair_id,
             cl_ord_id=order.cl_ord_id,
@@ -147,7 +154,7 @@ class OrderFlow:
             fill_px=px,
             fill_qty=qty,
             cum_qty=order.cum_qty,
-            leaves_qty=order.leaves_qty,
+            leaves_qty=Shares(0) if is_late else order.leaves_qty,
             commission_cum_won=costs.commission_won,
             tax_cum_won=costs.tax_won,
             at=at,
@@ -164,17 +171,19 @@ class OrderFlow:
                 fill_qty=qty,
                 fill_px=px,
                 exec_id=exec_id,
-                extra=costs.as_extra(),
-                reason="LATE" if was_over else "DOUBT" if report is None else None,
+                extra=(*costs.as_extra(), *(((BY_QUERY, True),) if is_late and report is None else ())),
+                reason="LATE" if is_late else "DOUBT" if report is None else None,
             )
         )
         self._tell(order, event)
         if ends_it:
             self._close(order, at, now)
+        elif is_whole and not was_over:
+            self._over_again(order, at, now)
         elif not was_over:
             self._show_resting(order)
         if order.cum_qty > order.command.qty:
-            self.stop(f"order {order.order_no} filled {order.cum_qty} of {order.command.qty}", now)
+            self.stop_for_good(_excess(order), now)
 
     def ended(
         self, order: TrackedOrder, reason: EndReason, at: Nanos, now: Now, report: OrderReport | None = None
@@ -184,15 +193,16 @@ class OrderFlow:
         by_cancel = order.open_cancel
         order.machine.fire(OrderTrigger.CANCEL)
         order.ending = None
+        if order.is_revived:
+            self._over_again(order, at, now)
+            return
         extra: tuple[tuple[str, object], ...] = (("canceled_qty", unfilled), ("cum_qty", order.cum_qty))
         if by_cancel is not None:
             extra += (("cancel_cl_ord_id", by_cancel.cl_ord_id), ("cancel_order_no", by_cancel.order_no))
         self._out.record(order_row(EventType.CANCELED, now, order, at, report, reason=reason.value, extra=extra))
         event = OrderCanceled(order.command.pair_id, order.cl_ord_id, unfilled, order.cum_qty, reason, at)
         self._tell(order, event)
-        for cancel in order.cancels:
-            if cancel.state in OPEN_CANCEL_STATES:
-                cancel.state = CancelState.DONE
+        self._end_cancels(order)
         self._close(order, at, now)
 
     def rejected(
@@ -207,6 +217,9 @@ class OrderFlow:
     ) -> None:
         trigger = OrderTrigger.TURN_AWAY if source is RejectSource.LOCAL else OrderTrigger.REJECT
         order.machine.fire(trigger)
+        if order.is_revived:
+            self._over_again(order, at, now)
+            return
         extra = (("overload", True),) if overload else ()
         words = text or None
         self._out.record(
@@ -316,15 +329,57 @@ class OrderFlow:
         if oldest is not None:
             del self._late[oldest]
 
+    # --- what is not understood ---------------------------------------------------------------------------------------
+
+    @property
+    def trouble(self) -> str:
+        """Why nobody may begin anything new; "" = all is understood."""
+        return self._impossible or self._unclear
+
+    @property
+    def may_clear(self) -> bool:
+        """A reconciliation may end the trouble."""
+        return bool(self._unclear) and not self._impossible
+
     def stop(self, text: str, now: Now) -> None:
         """An order's state is no longer understood: no entry until a reconciliation; hedges and cancels go on."""
+        was = self.trouble
+        self._unclear = self._unclear or text
+        self._say_stopped(was, text, now)
+
+    def stop_for_good(self, text: str, now: Now) -> None:
+        """What no answer of the broker can explain: no entry any more today. A person must look at it."""
+        was = self.trouble
+        if was != text:
+            self._impossible = self._impossible or text
+            self._say_stopped("", text, now)
+
+    def begin_reconciling(self) -> None:
+        """The broker's lists were read anew: what they leave unexplained is said again."""
+        self._unclear = ""
+
+    def end_reconciling(self) -> None:
+        """What lives though it was called over stays unclear until it is over."""
+        alive = next(iter(self._orders.revived()), None)
+        if alive is not None and not self._unclear:
+            self._unclear = f"order {alive.order_no} ({alive.cl_ord_id}) was called over and lives"
+
+    def recall_excess(self) -> None:
+        """After a restart: an order of the day that filled too much stops this run as well."""
+        order = self._orders.overfilled()
+        self._impossible = "" if order is None else _excess(order)
+
+    def _say_stopped(self, was: str, text: str, now: Now) -> None:
         self._out.record(plain_row(EventType.SERVER_MESSAGE, now, reason="UNCLEAR", message_text=text))
-        if not self.trouble:
-            self.trouble = text
+        if not was:
             self._out.send(Role.SESSION_STATE, BrokerStatus(False, text))
 
     def _tell(self, tracked: TrackedOrder | TrackedCancel, event: OrderEvent) -> None:
-        """To the pair's slot. Once the slot has another pair only fills still matter, and the Router has them."""
+        """To the pair's slot. Once the slot has another pair only fills still matter, and the Router has them. Of an
+        order that it called over the pair hears nothing but fills."""
+        order = tracked if isinstance(tracked, TrackedOrder) else tracked.target
+        if order.is_revived and not isinstance(event, OrderFilled):
+            return
         tracked.last_event = event
         slot = self._routes.slot_of(event.pair_id)
         if slot is not None:
@@ -338,6 +393,19 @@ class OrderFlow:
     def _free_grant(self, grant_id: int | None) -> None:
         if grant_id is not None:
             self._out.send(Role.THROTTLER, SlotFreed(grant_id))
+
+    def _over_again(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
+        """The second end of an order that was called over before: it has its terminal row, and was told."""
+        self._end_cancels(order)
+        text = f"over at last, having filled {order.cum_qty} of {order.command.qty}"
+        self._out.record(order_row(EventType.SERVER_MESSAGE, now, order, at, reason=OVER_AGAIN, message_text=text))
+        self._orders.close(order)
+        self._show_resting(order)
+
+    def _end_cancels(self, order: TrackedOrder) -> None:
+        for cancel in order.cancels:
+            if cancel.state in OPEN_CANCEL_STATES:
+                cancel.state = CancelState.DONE
 
     def _close(self, order: TrackedOrder, at: Nanos, now: Now) -> None:
         self._orders.close(order)
@@ -370,6 +438,11 @@ class OrderFlow:
 
 def kind_of(tracked: TrackedOrder | TrackedCancel) -> OrderKind:
     return tracked.command.kind if isinstance(tracked, TrackedOrder) else OrderKind.CANCEL
+
+
+def _excess(order: TrackedOrder) -> str:
+    filled = f"order {order.order_no} ({order.cl_ord_id}) filled {order.cum_qty} of {order.command.qty}"
+    return f"{filled}: more than was ordered; a person must look at the account"
 
 
 def _returned(tracked: TrackedOrder | TrackedCancel) -> tuple[tuple[str, Nanos], ...]:

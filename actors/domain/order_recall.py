@@ -20,7 +20,7 @@ from actors.domain.order import (
     TrackedOrder,
 )
 from actors.domain.own_orders import OwnOrders
-from actors.messages.journal import EventType, Row
+from actors.messages.journal import BY_QUERY, OVER_AGAIN, EventType, Row
 from actors.messages.orders import (
     CancelOrder,
     EndReason,
@@ -90,7 +90,7 @@ class OrderRecall:
             case EventType.RECONCILED:
                 for tracked in tuple(self._unreturned.values()):
                     self._returned(tracked, facts)
-            case EventType.SERVER_MESSAGE if "absorbed_exec_id" not in facts.extra:
+            case EventType.SERVER_MESSAGE if "absorbed_exec_id" not in facts.extra and row.reason != OVER_AGAIN:
                 pass  # words, which may come while the call is still under way
             case EventType.ORDER_REFUSED | EventType.CANCELED if self._orders.find(row.cl_ord_id or "") is None:
                 self._never_sent(facts)
@@ -163,7 +163,7 @@ class OrderRecall:
             return
         self._returned(tracked, facts)
         event = self._order_heard(tracked, facts)
-        if event is not None:
+        if event is not None and (isinstance(event, OrderFilled) or not tracked.is_revived):
             tracked.last_event = event
         if tracked.is_over:
             self._orders.close(tracked)
@@ -172,6 +172,9 @@ class OrderRecall:
         row, pair_id, own_id = facts.row, order.command.pair_id, order.cl_ord_id
         match row.event_type:
             case EventType.ORDER_ACK:
+                if order.is_over:
+                    order.revive()
+                    self._orders.reopen(order)
                 order.machine.fire(OrderTrigger.NUMBER)
                 self._orders.number(order, row.order_no or "")
                 order.numbered = facts.at
@@ -184,10 +187,7 @@ class OrderRecall:
                 return self._filled(order, facts)
             case EventType.CANCELED:
                 order.machine.fire(OrderTrigger.CANCEL)
-                for cancel in order.cancels:
-                    self._returned(cancel, facts)
-                    if cancel.state in OPEN_CANCEL_STATES:
-                        cancel.state = CancelState.DONE
+                self._end_cancels(order, facts)
                 unfilled, reason = Shares(facts.extra["canceled_qty"]), EndReason(row.reason)
                 return OrderCanceled(pair_id, own_id, unfilled, order.cum_qty, reason, facts.at)
             case EventType.ORDER_REJECT:
@@ -197,10 +197,20 @@ class OrderRecall:
                 order.machine.fire(OrderTrigger.REFUSE)
                 words = row.message_text or ""
                 return OrderRefused(pair_id, own_id, RefusalReason(row.reason), words, facts.at)
+            case EventType.SERVER_MESSAGE if row.reason == OVER_AGAIN:
+                if not order.is_over:  # the last fill ended it
+                    order.machine.fire(OrderTrigger.CANCEL)
+                self._end_cancels(order, facts)
             case EventType.SERVER_MESSAGE if "absorbed_exec_id" in facts.extra:
                 order.exec_ids.add(facts.extra["absorbed_exec_id"])
                 order.inferred_qty = Shares(order.inferred_qty - facts.extra["absorbed_qty"])
         return None
+
+    def _end_cancels(self, order: TrackedOrder, facts: _Facts) -> None:
+        for cancel in order.cancels:
+            self._returned(cancel, facts)
+            if cancel.state in OPEN_CANCEL_STATES:
+                cancel.state = CancelState.DONE
 
     def _turned_away(self, order: TrackedOrder, facts: _Facts) -> None:
         """The first word of it is a rejection: by the control itself, or by the server."""
@@ -219,12 +229,15 @@ class OrderRecall:
         return OrderRejected(order.command.pair_id, order.cl_ord_id, source, words, overload, facts.at)
 
     def _filled(self, order: TrackedOrder, facts: _Facts) -> OrderFilled:
-        row = facts.row
+        row, is_late = facts.row, order.was_called_over
         qty, px, exec_id = Shares(row.fill_qty or 0), Won(row.fill_px or 0), row.exec_id or ""
         order.cum_qty = Shares(order.cum_qty + qty)
         is_whole = order.cum_qty >= order.command.qty
+        if order.is_over and not is_whole:
+            order.revive()
+            self._orders.reopen(order)
         order.machine.fire(OrderTrigger.FILL_REST if is_whole else OrderTrigger.FILL_PART)
-        if row.reason == "DOUBT":
+        if row.reason == "DOUBT" or BY_QUERY in facts.extra:
             order.inferred_qty = Shares(order.inferred_qty + qty)
             order.proved_qty = order.cum_qty
         else:
@@ -238,7 +251,7 @@ class OrderRecall:
             fill_px=px,
             fill_qty=qty,
             cum_qty=order.cum_qty,
-            leaves_qty=order.leaves_qty,
+            leaves_qty=Shares(0) if is_late else order.leaves_qty,
             commission_cum_won=facts.extra.get("commission_cum_won"),
             tax_cum_won=facts.extra.get("tax_cum_won"),
             at=facts.at,

@@ -55,16 +55,36 @@ class OwnOrders:
         if not order.may_still_be_numbered:
             self._unnumbered.pop(order.cl_ord_id, None)
 
+    def reopen(self, order: TrackedOrder) -> None:
+        """It was called over and lives: it counts again wherever an open order counts."""
+        self._open[order.cl_ord_id] = order
+
     @property
     def ended_count(self) -> int:
-        """Orders of the day that are over."""
-        return sum(len(orders) for orders in self._of_pair.values()) - len(self._open)
+        """Orders of the day whose end was told."""
+        return sum(order.was_called_over for orders in self._of_pair.values() for order in orders)
 
     def open_orders(self, symbol: Symbol | None = None) -> Iterator[TrackedOrder]:
         """Those not over, oldest first: at most a few per live pair."""
         for order in tuple(self._open.values()):
             if symbol is None or order.symbol == symbol:
                 yield order
+
+    def lost(self) -> tuple[TrackedOrder, ...]:
+        """Called over without a number: if that was wrong, it may have turned up while nobody listened."""
+        return tuple(o for o in self._unnumbered.values() if o.is_over and o.may_still_be_numbered)
+
+    def revived(self) -> tuple[TrackedOrder, ...]:
+        """Those that were called over and live: none but after a day's rarest answers."""
+        return tuple(order for order in self._open.values() if order.is_revived)
+
+    def overfilled(self) -> TrackedOrder | None:
+        """The first order of the day that filled more than was ordered."""
+        for orders in self._of_pair.values():
+            for order in orders:
+                if order.cum_qty > order.command.qty:
+                    return order
+        return None
 
     def is_ours(self, order_no: str) -> bool:
         return order_no in self._by_number

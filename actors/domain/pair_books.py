@@ -31,6 +31,8 @@ class PairBooks:
         """Ended orders."""
         self._imbalances: dict[str, PairEnded] = {}
         """By pair_id: pairs that ended unhedged. At most as many as pairs until each symbol is frozen."""
+        self._closed_by_hand: dict[str, PairEnded] = {}
+        """Those whose position came back without us, as far as we have heard: a fill of ours may be told yet."""
 
     # --- claims ---
 
@@ -64,9 +66,18 @@ class PairBooks:
         self.traded_won += ended.buy_amount + ended.sell_amount
         self.net_won += ended.net_won
         if unhedged:
-            left = joined(self._imbalances.pop(ended.pair_id, None), ended)
+            left = joined(self._left_before(ended), ended)
             if left.bought != left.sold:
                 self._imbalances[ended.pair_id] = left
+
+    def _left_before(self, ended: PairEnded) -> PairEnded | None:
+        """What this pair had left open. A position that came back seemed closed by hand; a fill of the pair's own that
+        goes the other way, told only now, says who closed it."""
+        closed = self._closed_by_hand.get(ended.pair_id)
+        if closed is not None and (closed.bought - closed.sold) * (ended.bought - ended.sold) < 0:
+            del self._closed_by_hand[ended.pair_id]
+            return closed
+        return self._imbalances.pop(ended.pair_id, None)
 
     def left_open(self, pair_id: str) -> int:
         """Bought less sold of this pair that ended UNHEDGED and stands."""
@@ -111,7 +122,9 @@ class PairBooks:
         self.shares.report(symbol, position.held, position.sellable, position.at)
         if symbol not in self.unbalanced() or not was_quiet or position.held != before:
             return False
-        self._imbalances = {pair_id: end for pair_id, end in self._imbalances.items() if end.symbol != symbol}
+        closed = {pair_id: end for pair_id, end in self._imbalances.items() if end.symbol == symbol}
+        self._closed_by_hand |= closed
+        self._imbalances = {pair_id: end for pair_id, end in self._imbalances.items() if pair_id not in closed}
         return True
 
     def restore(self, before: AdmissionRestored) -> None:

@@ -81,7 +81,8 @@ class Recovery:
             plan = self._memory.plan(pair_id)
             assert plan is not None
             if plan.symbol not in self._symbols:
-                self._flow.stop(f"{pair_id} of an earlier run is open, and this run does not know {plan.symbol}", now)
+                text = f"{pair_id} of an earlier run is open, and this run does not know {plan.symbol}"
+                self._flow.stop_for_good(text, now)
 
     def assigned(self, message: PairAssigned, now: Now) -> None:
         """A rescue of the pair lives in this slot now. If the pair was closed meanwhile, it has nothing to hedge."""
@@ -171,7 +172,7 @@ class Recovery:
     def _entry_ends(self, pair_id: str) -> Iterator[OrderEnded]:
         for order in self._orders.of_pair(pair_id):
             command = order.command
-            if command.kind is OrderKind.ENTRY and order.is_over:
+            if command.kind is OrderKind.ENTRY and order.was_called_over:
                 at = order.last_event.at if order.last_event is not None else order.returned
                 yield OrderEnded(
                     pair_id, command.cl_ord_id, command.kind, command.symbol, command.side, order.cum_qty, at

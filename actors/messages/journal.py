@@ -58,6 +58,12 @@ class EventType(Enum):
 ABSORBED: Final = "ABSORBED"
 """`reason` of the SERVER_MESSAGE row of a fill that a query had told of before."""
 
+OVER_AGAIN: Final = "OVER_AGAIN"
+"""`reason` of the SERVER_MESSAGE row of an order that turned up alive after its one terminal row, and is over now."""
+
+BY_QUERY: Final = "by_query"
+"""In `extra` of a LATE fill: a query told of it, not its own report."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

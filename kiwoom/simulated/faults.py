@@ -106,7 +106,7 @@ class Faults:
 
     # --- ends that are none ---
     order_shelved: int = 0
-    """The server takes an IOC and lays it aside for `order_shelved_ms`: no number and no report meanwhile, and it is
+    """The server takes an order and lays it aside for `order_shelved_ms`: no number and no report meanwhile, and it is
     in no list. Then it goes on to the exchange as if nothing had been."""
     order_shelved_ms: int = 2_500
     order_shelved_ms_max: int = 0

@@ -249,8 +249,7 @@ class OrderDesk:
         )
         self.orders[order.order_no] = order
         self._record_call(LedgerKind.ORDER, call, mono, wall, venue=venue, side=side, order_no=order.order_no)
-        ends_by_itself = HOGA[order.hoga].remainder == "ioc"
-        if shelved_ns := self._dice.delay("order_shelved", call.rq_name, wall) if ends_by_itself else 0:
+        if shelved_ns := self._dice.delay("order_shelved", call.rq_name, wall):
             order.shelved = True
             self._shelved[order.order_no] = order
             self._line.at(wall + shelved_ns, partial(self._take_off_shelf, order))

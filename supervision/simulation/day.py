@@ -18,7 +18,7 @@ from actors.messages.session import Command, OperatorCommand
 from actors.messages.supervision import ActorFailed
 from config.reader import LoadedConfig
 from kiwoom.market import MS, SECOND, Nanos
-from kiwoom.simulated.fault_sets import variant_of
+from kiwoom.simulated.fault_sets import ALL, variant_of
 from kiwoom.simulated.faults import Latency, Strike
 from kiwoom.simulated.ledger import LedgerRow
 from kiwoom.simulated.scenario import Scenario
@@ -33,9 +33,10 @@ from supervision.simulation.machine_faults import (
     plan_blows,
 )
 from supervision.simulation.memory_journal import JournalDisk
-from supervision.simulation.operator_orders import TimedOrder, operator_orders
+from supervision.simulation.operator_orders import TimedOrder, keeps_flattening, operator_orders
 from supervision.simulation.stage import SIMULATED_FAILURE
 from supervision.simulation.storm import Storm
+from supervision.simulation.themes import DayTheme, theme_of
 from supervision.simulation.variety import varied
 from supervision.simulation.world import World, WorldSettings, with_few_symbols
 
@@ -111,14 +112,20 @@ def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
     random = Random(f"{plan.seed}:day")
     drawn = random.randrange(1_000)
     start_ns = MIDDAY if drawn < MIDDAY_PERMILLE else EARLY
-    is_late = drawn >= 1_000 - LATE_PERMILLE
+    theme = theme_of(plan.seed) if ALL in plan.broker_faults else None
+    is_late = drawn >= 1_000 - LATE_PERMILLE or (theme is not None and theme.is_late)
     if is_late:
         plan = replace(plan, storm_ns=plan.storm_ns + LATE_STORM_NS)
         start_ns = CLOSE + AFTER_CLOSE_NS - plan.storm_ns
-    loaded = with_few_symbols(varied(plan.loaded, plan.seed, is_late=is_late), SYMBOLS)
+    loaded = with_few_symbols(
+        varied(plan.loaded, plan.seed, is_late=is_late, themed=theme.settings if theme else None), SYMBOLS
+    )
     faults, knobs, latency = variant_of(plan.seed, plan.broker_faults)
     if is_late and faults:
         faults |= {key: random.choice((3, TO_THE_CLOSE_S)) for key in STOPS}
+    if theme is not None:
+        faults |= theme.faults
+        knobs |= theme.knobs
     settings = WorldSettings(
         seed=plan.seed,
         day=SIMULATED_DAY,
@@ -127,7 +134,7 @@ def run_day(plan: DayPlan, diary: Checker | None = None) -> DayResult:
         faults=faults,
         broker=knobs,
     )
-    return SimulatedDay(plan, loaded, settings, random, diary).run()
+    return SimulatedDay(plan, loaded, settings, random, diary, theme=theme).run()
 
 
 class SimulatedDay:
@@ -141,9 +148,11 @@ class SimulatedDay:
         random: Random,
         diary: Checker | None,
         *more: Checker,
+        theme: DayTheme | None = None,
     ) -> None:
         """`more` are called after all others."""
         self._plan = plan
+        self._theme = theme
         self._random = random
         self._outcomes: Counter[str] = Counter()
         self._strikes: Counter[str] = Counter()
@@ -198,7 +207,10 @@ class SimulatedDay:
     def pressed_in_storm(self) -> tuple[TimedOrder, ...]:
         """What the operator does before the storm is over."""
         symbols = [entry.symbol for entry in self.world.loaded.traded]
-        return operator_orders(self._plan.storm_ns, symbols, Random(f"{self._plan.seed}:operator"))
+        random = Random(f"{self._plan.seed}:operator")
+        if self._theme is not None and self._theme.flattens:
+            return keeps_flattening(self._plan.storm_ns, random)
+        return operator_orders(self._plan.storm_ns, symbols, random)
 
     def is_thin(self) -> bool:
         """It has seen little as yet, and the market goes on."""
@@ -213,7 +225,7 @@ class SimulatedDay:
         storm_ns, random = self._plan.storm_ns, self._random
         if not self._ends_late or not self._plan.machine_faults.host_clock_stepped:
             return ()
-        if random.randrange(100) >= AHEAD_PERCENT:
+        if random.randrange(100) >= AHEAD_PERCENT and self._theme is None:
             return ()
         before_close_ns = random.randint(1_000, 4_000) * MS
         right_at = storm_ns - AFTER_CLOSE_NS - before_close_ns

@@ -34,6 +34,18 @@ def operator_orders(storm_ns: int, symbols: Sequence[str], random: Random) -> tu
     return tuple(_orders(storm_ns, symbols, random))
 
 
+def keeps_flattening(storm_ns: int, random: Random) -> tuple[TimedOrder, ...]:
+    """Flatten, and Arm soon after it, all through the storm: often enough to meet every state of a pair."""
+    presses: list[TimedOrder] = []
+    at_ns = random.randint(*GAP_NS)
+    while at_ns + NERVOUS_AWAY_NS[1] < storm_ns:
+        presses.append(TimedOrder(at_ns, OperatorCommand(Command.FLATTEN)))
+        at_ns += random.randint(*NERVOUS_AWAY_NS)
+        presses.append(TimedOrder(at_ns, OperatorCommand(Command.ARM)))
+        at_ns += random.randint(*NERVOUS_GAP_NS)
+    return tuple(presses)
+
+
 def _orders(storm_ns: int, symbols: Sequence[str], random: Random) -> Iterator[TimedOrder]:
     # Flatten reaches every live pair, in whatever state: it is what he presses most.
     favourite = random.choice((Command.FLATTEN, Command.FLATTEN, Command.FLATTEN, Command.STOP, Command.MUTE))

@@ -3,6 +3,7 @@
 A value that the user set, in the file or with --set, is the one that is simulated on every day.
 """
 
+from collections.abc import Mapping
 from random import Random
 
 from config.reader import LoadedConfig
@@ -32,14 +33,14 @@ _IOC_ONLY_PERCENT = 25
 """On so many days the first symbol is hedged by IOC at once."""
 
 
-def varied(loaded: LoadedConfig, seed: int, *, is_late: bool) -> LoadedConfig:
-    """The configuration of this seed's day; `is_late`: it runs into the close.
+def varied(loaded: LoadedConfig, seed: int, *, is_late: bool, themed: Mapping[str, str] | None = None) -> LoadedConfig:
+    """The configuration of this seed's day; `is_late`: it runs into the close; `themed`: what its theme wants of it.
 
     Raises ConfigErrors if what the user set does not go with a choice.
     """
     random = Random(f"{seed}:settings")
     choices = _CHOICES | (_CHOICES_LATE if is_late else {})
-    drawn = {key: random.choice(values) for key, values in choices.items()}
+    drawn = {key: random.choice(values) for key, values in choices.items()} | dict(themed or {})
     if random.randrange(100) < _IOC_ONLY_PERCENT and loaded.traded:
         drawn[_OVERRIDES] = f'{{"{loaded.traded[0].symbol}": {{hedge_ioc_only: true}}}}'
     sets = [f"{key}={value}" for key, value in drawn.items() if loaded.origins.get(key) == "default"]

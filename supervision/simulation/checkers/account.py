@@ -5,11 +5,10 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType
 from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import CALLS, Books, OrderFacts, is_ours
+from supervision.simulation.checkers.books import CALLS, NO_SHARES, Books, OrderFacts, is_ours
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import Checker, View
 
-_UNCOVERED: Final = "[800033]"
 _UNPAID: Final = "[855056]"
 _NO_ROWS: Final[frozenset[EventType]] = frozenset()
 
@@ -19,8 +18,8 @@ class Covered(Checker):
 
     After each step in which a sale of ours came to the broker: held(symbol) >= what all live sells may still sell.
     And no refusal for want of shares ([800033]) or of cash ([855056]), unless somebody else's order or fill of the
-    same symbol is younger than foreign_news_ns plus the longest delay struck on it, or an order of ours about whose
-    end the broker lied still claims them, or filled so lately.
+    same symbol is younger than foreign_news_ns plus the longest delay struck on it, or an order of ours of the
+    same side, about whose end the broker lied, still claims them, or filled so lately.
     """
 
     rule = "COVERED"
@@ -39,7 +38,7 @@ class Covered(Checker):
         if row.kind is LedgerKind.ORDER:
             if row.side == "SELL":
                 self._sold[row.symbol] = row.rq_name
-        elif row.reason.startswith((_UNCOVERED, _UNPAID)) and not self._explained(row):
+        elif row.reason.startswith((NO_SHARES, _UNPAID)) and not self._explained(row):
             self.breach(at, f"{row.rq_name}: {row.side} {row.qty} of {row.symbol} was refused: {row.reason}")
 
     def after_step(self, view: View, at: Nanos) -> None:
@@ -55,10 +54,10 @@ class Covered(Checker):
         books, facts = self._books, self._books.orders.get(row.rq_name)
         if facts is None:
             return False
-        of_symbol = (other for other in books.live.values() if other.pair.symbol == row.symbol)
-        if any(books.end_is_untrue(other) for other in of_symbol):
+        if books.is_claimed_untruly(row.symbol, row.side):
             return True
-        news = [at for at in (books.foreign_at.get(row.symbol), books.undead_at.get(row.symbol)) if at is not None]
+        undead_at = books.undead_at.get((row.symbol, row.side))
+        news = [at for at in (books.foreign_at.get(row.symbol), undead_at) if at is not None]
         patience = self._settings.foreign_news_ns + books.longest_delay(facts.pair)
         return bool(news) and row.ts_mono_ns - max(news) <= patience
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from actors.messages.journal import EventType, Row
-from kiwoom.market import SECOND, Nanos
+from kiwoom.market import Nanos, time_of_day
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.settings import LINE_CUTS, CheckerSettings, delay_of
 from supervision.simulation.checkers.spans import CallTimes, Shade
@@ -33,6 +33,8 @@ from supervision.simulation.evidence import (
 )
 
 CASH: Final = "CASH"
+NO_SHARES: Final = "[800033]"
+"""Begins the broker's reason: not so many shares are free to sell."""
 CALLS: Final = frozenset({LedgerKind.ORDER, LedgerKind.CANCEL, LedgerKind.REJECT, LedgerKind.OVERLOAD})
 ATTEMPTS: Final = frozenset({EventType.ORDER_SEND_ATTEMPT, EventType.CANCEL_SEND_ATTEMPT})
 
@@ -121,9 +123,11 @@ class PairFacts:
     """Imbalances that the journal admits to: (0,), or what stands as UNHEDGED."""
     lefts_before: tuple[int, ...] = (0,)
     """Before the last row that changed them."""
-    child_left: tuple[int, int] = (0, 0)
-    """When the last UNHEDGED row of a child came, and what it left open."""
     listed_reason: str = ""
+    listed_too_late: bool = False
+    """At or after the last instant for any call."""
+    handed: dict[int, int] = field(default_factory=dict)
+    """child -> what it was handed of what the pair had left open."""
 
     @property
     def imbalance(self) -> int:
@@ -153,6 +157,7 @@ class Books(Checker):
     row_types: ClassVar[frozenset[EventType]] = ATTEMPTS | {
         EventType.UNHEDGED,
         EventType.FLATTENED,
+        EventType.PAIR_STATE,
         EventType.OPERATOR,
         EventType.RECONCILED,
     }
@@ -200,7 +205,7 @@ class Books(Checker):
         self._longest_ns: defaultdict[str, int] = defaultdict(int)
         self._lied: dict[str, None] = {}
         self._undead: dict[str, None] = {}
-        self.undead_at: dict[str, int] = {}
+        self.undead_at: dict[tuple[str, str], int] = {}
         """By symbol: the last fill of an order of ours about whose end the broker lied."""
         self._symbols: dict[str, None] = {}
         self._elsewhere_ns = 0
@@ -216,12 +221,10 @@ class Books(Checker):
                 self._attempt(row, at, is_cancel=False)
             case EventType.CANCEL_SEND_ATTEMPT:
                 self._attempt(row, at, is_cancel=True)
-            case EventType.UNHEDGED | EventType.FLATTENED:
-                self._list(row, at)
+            case EventType.UNHEDGED | EventType.FLATTENED | EventType.PAIR_STATE:
+                self._list(row)
             case EventType.OPERATOR:
-                if row.reason == "flatten":
-                    self.flatten_asked = True
-                    self._carry_over(at)
+                self.flatten_asked |= row.reason == "flatten"
             case EventType.RECONCILED:
                 for cause in _NEEDS_RECONCILING:
                     self.down.end(cause, at)
@@ -244,32 +247,27 @@ class Books(Checker):
         pair.orders.append(facts)
         self._own(cl_ord_id)
 
-    def _carry_over(self, at: int) -> None:
-        """A child that Flatten began may have ended before the operator's word is written down."""
-        for pair in self.pairs.values():
-            when, added = pair.child_left
-            if added and at - when < SECOND and added not in pair.lefts:
-                pair.lefts = (*pair.lefts, added)
-                self._weigh(pair)
-
-    def _list(self, row: Row, at: int) -> None:
-        """What an UNHEDGED row leaves open adds to what its pair left before; a child that Flatten began carries it."""
+    def _list(self, row: Row) -> None:
+        """What an end leaves open adds to what its pair left before; what a child was handed of that it has in its own
+        figures."""
         pair = self.pairs.get(row.pair_id or "")
         if pair is None:
             return
+        if row.event_type is EventType.PAIR_STATE:
+            handed = int(extra_of(row, "handed_qty"))
+            if handed:
+                pair.handed[child_of(row)] = handed
+            return
         left = extra_of(row, "left", "")
-        added = int(extra_of(row, "bought")) - int(extra_of(row, "sold"))
+        added = int(extra_of(row, "bought")) - int(extra_of(row, "sold")) - pair.handed.get(child_of(row), 0)
         pair.lefts_before = pair.lefts
         if left != "":
             pair.lefts = (int(left),)
-        elif row.event_type is EventType.FLATTENED:
-            pair.lefts = (0,)
         else:
-            sums = dict.fromkeys(before + added for before in pair.lefts)
-            pair.lefts = (*sums, added) if self.flatten_asked and added not in sums else tuple(sums)
+            pair.lefts = tuple(dict.fromkeys(before + added for before in pair.lefts))
         if row.event_type is EventType.UNHEDGED:
             pair.listed_reason = row.reason or ""
-            pair.child_left = (at, added if child_of(row) else 0)
+            pair.listed_too_late = time_of_day(row.ts_wall) >= self.settings.closing
         self._weigh(pair)
 
     # --- the broker's rows --------------------------------------------------------------------------------------------
@@ -331,7 +329,7 @@ class Books(Checker):
         facts.amount += qty * (row.fill_px or 0)
         self._expect(facts, -qty)
         if self.end_is_untrue(facts):
-            self.undead_at[pair.symbol] = row.ts_mono_ns
+            self.undead_at[pair.symbol, facts.attempt.side or ""] = row.ts_mono_ns
         before = pair.imbalance
         if facts.attempt.side == "BUY":
             pair.bought += qty
@@ -507,6 +505,11 @@ class Books(Checker):
     def end_is_untrue(self, facts: OrderFacts) -> bool:
         """The broker called it over, or let it be proved over, and it was not."""
         return self.lied_about(facts) or any(name in self._undead for name in facts.names)
+
+    def is_claimed_untruly(self, symbol: str, side: str) -> bool:
+        """An order of that side about whose end the broker lied lives: it holds the shares, or the cash."""
+        alike = (facts for facts in self.live.values() if (facts.pair.symbol, facts.attempt.side) == (symbol, side))
+        return any(self.end_is_untrue(facts) for facts in alike)
 
     def struck_ns(self, pair: PairFacts) -> int:
         """What the strikes since its beginning excuse: on its orders, on its symbol, on no order or symbol at all;

@@ -351,7 +351,8 @@ class FlatInTime(Checker):
     (`Books.is_stuck`), and then so long after its symbol trades again; and, at that moment, calls in the last second
     <= limit - reserve, if entries ended with the faults. After the OPERATOR row "flatten" the same with flatten_ns,
     for pairs on which nothing was ever imposed. At the end of the day: what is still open is listed as UNHEDGED with
-    a reason, and the market keeps it so, or all the attempts that SPEC 7 allows met it (`Books.is_spent`); no order of
+    a reason, and the market keeps it so, or all the attempts that SPEC 7 allows met it (`Books.is_spent`), or it was
+    listed when no call was allowed any more (UNHEDGED TIME asks whether it had to be open until then); no order of
     ours is live unless it cannot be cancelled.
     """
 
@@ -389,7 +390,7 @@ class FlatInTime(Checker):
             self._look(at)
         books = self._books
         for pair in books.pairs.values():
-            excused = books.is_stuck(pair) or books.is_spent(pair)
+            excused = books.is_stuck(pair) or books.is_spent(pair) or pair.listed_too_late
             if pair.imbalance and not (excused and pair.listed_reason and not pair.exposed):
                 text = f"{pair.imbalance:+d} of {pair.symbol}, listed {pair.lefts} {pair.listed_reason!r}"
                 self.breach(at, f"{pair.pair_id} ends the day with {text}, and the market trades")

@@ -7,7 +7,16 @@ from typing import ClassVar, Final
 from actors.messages.journal import EventType, Row
 from kiwoom.market import MS, Nanos
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
-from supervision.simulation.checkers.books import ATTEMPTS, CALLS, Books, OrderFacts, PairFacts, extra_of, is_ours
+from supervision.simulation.checkers.books import (
+    ATTEMPTS,
+    CALLS,
+    NO_SHARES,
+    Books,
+    OrderFacts,
+    PairFacts,
+    extra_of,
+    is_ours,
+)
 from supervision.simulation.checkers.settings import CheckerSettings
 from supervision.simulation.evidence import Checker, JournalTorn, MachineEvent, OrderHanded, View
 
@@ -192,7 +201,8 @@ class TrueEnds(Checker):
     that a query or a running total gave (QUERY.., CUM..) are compared by the order's quantity and amount, at the end.
     When an order is called over, it is: CANCELED (but LOST) and an exchange's ORDER_REJECT have their END row, and
     canceled_qty is what that END released; LOST and every other rejection have no ORDER row, then or later; a refused
-    one was never called. Excused: an order about whose end the broker itself lied.
+    one was never called. An order whose number and reports a lost line swallowed, and that ended without a fill, is in
+    no list of the broker: it may be called LOST too. Excused: an order about whose end the broker itself lied.
     """
 
     rule = "TRUE ENDS"
@@ -276,7 +286,8 @@ class TrueEnds(Checker):
 
     def _left_the_book(self, row: Row, facts: OrderFacts, at: Nanos) -> None:
         never_there = row.reason == "LOST" or (row.event_type is EventType.ORDER_REJECT and row.reason != "EXCHANGE")
-        if never_there and facts.reached:
+        left_no_trace = row.reason == "LOST" and facts.ended and not facts.filled
+        if never_there and facts.reached and not left_no_trace:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and the broker took it as {facts.order_no}")
         elif not never_there and not facts.ended:
             self.breach(at, f"{facts.cl_ord_id} is called {_word(row)} and {facts.leaves} may still fill")
@@ -308,6 +319,8 @@ def _word(row: Row) -> str:
 class _Counts:
     hedges: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """By what stands before the B of their ids: the generation and the rescue."""
+    claimed: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """By the same: those turned down for want of shares that a sale called over untruly claims."""
     cancels: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """By target."""
     queries: int = 0
@@ -319,21 +332,32 @@ class Bounded(Checker):
 
     Hedge orders of one generation of the pair itself, or of one rescue (what stands before the B of their ids), <= 2
     for each fill that enlarged the imbalance (a post and an IOC), plus max_hedge_attempts for each time it opened,
-    plus one for each -308. Generations and rescues that hedge <= 1 + 2 for each death since the pair began + 1 for
-    each such fill + 1 after a Flatten. Cancels of one order <= cancels_max, plus one for each strike on its pair and
-    each death since it began. Doubt queries of a pair <= queries_max, plus four for each of these; and not two about
-    one order within 400 ms, if there is none of these.
+    plus one for each -308. Shares that a sale about whose end the broker lied still claims are found out by trying: each
+    attempt refused for want of them counts only beyond the first 2 * max_hedge_attempts. Generations and rescues that hedge <= 1 + 2 for
+    each death since the pair began + 1 for each such fill + 1 after a Flatten. Cancels of one order <= cancels_max,
+    plus one for each strike on its pair and each death since it began. Doubt queries of a pair <= queries_max, plus
+    four for each of these; and not two about one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"
     row_types: ClassVar[frozenset[EventType]] = ATTEMPTS | {EventType.DOUBT_QUERY}
-    ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset()
+    ledger_kinds: ClassVar[frozenset[LedgerKind]] = frozenset({LedgerKind.REJECT})
 
     def __init__(self, settings: CheckerSettings, books: Books) -> None:
         super().__init__()
         self._settings = settings
         self._books = books
         self._counts: defaultdict[str, _Counts] = defaultdict(_Counts)
+
+    def ledger(self, row: LedgerRow, at: Nanos) -> None:
+        facts = self._books.orders.get(row.rq_name)
+        if (
+            facts is not None
+            and row.reason.startswith(NO_SHARES)
+            and self._books.is_claimed_untruly(row.symbol, row.side)
+        ):
+            pair_id = facts.pair.pair_id
+            self._counts[pair_id].claimed[_tag(row.rq_name, pair_id)] += 1
 
     def journal(self, row: Row, at: Nanos) -> None:
         pair = self._books.pairs.get(row.pair_id or "")
@@ -352,9 +376,10 @@ class Bounded(Checker):
 
     def _hedge(self, row: Row, pair: PairFacts, counts: _Counts, at: Nanos) -> None:
         name = row.cl_ord_id or ""
-        tag = name[len(pair.pair_id) + 1 :].rpartition("B")[0]
+        tag = _tag(name, pair.pair_id)
         counts.hedges[tag] += 1
         most = 2 * pair.openings + self._settings.max_hedge_attempts * pair.exposures + pair.overloads
+        most += min(counts.claimed[tag], 2 * self._settings.max_hedge_attempts)
         if counts.hedges[tag] > most:
             self.breach(at, f"{name} is hedge {counts.hedges[tag]} of {pair.pair_id}-{tag}, {most} are enough")
         turns = 1 + 2 * self._books.deaths_since(pair) + pair.openings + self._books.flatten_asked
@@ -411,3 +436,8 @@ class RightVenue(Checker):
             self.breach(
                 at, f"{row.rq_name} cancels {target.cl_ord_id} at {target.attempt.venue} by type {row.order_type}"
             )
+
+
+def _tag(name: str, pair_id: str) -> str:
+    """What stands before the B of a hedge's id: its generation and its rescue."""
+    return name[len(pair_id) + 1 :].rpartition("B")[0]

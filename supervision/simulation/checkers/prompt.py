@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from actors.messages.journal import EventType, Row
-from kiwoom.market import MS, Nanos
+from kiwoom.market import MS, Nanos, time_of_day
 from kiwoom.simulated.ledger import LedgerKind
 from supervision.simulation.checkers.books import Books, PairFacts, extra_of
 from supervision.simulation.checkers.settings import CheckerSettings
@@ -14,10 +14,13 @@ from supervision.simulation.evidence import ActorDied, Checker, LineCut, Machine
 _FILLS: Final = frozenset({EventType.TRADE_PARTIAL, EventType.TRADE_FILL})
 _ENDS: Final = frozenset({EventType.TRADE_FILL, EventType.CANCELED, EventType.ORDER_REJECT})
 _STEPS: Final = frozenset({EventType.PAIR_STATE, EventType.HEDGE_TIMEOUT, EventType.PAIRED_DONE, EventType.UNHEDGED})
+_OVER: Final = frozenset({EventType.PAIRED_DONE, EventType.UNHEDGED, EventType.FLATTENED})
 _ROWS_NS: Final = 2_000 * MS
 """How late rows may come: their messages are delayed like any other."""
 _DISTURBING: Final = ("actor_hung", "message_delayed")
 _QUIET_NS: Final = 5_000 * MS
+STEPS_KEPT_MAX: Final = 64
+"""More than a pair takes until a fact is judged: an attempt every 100 ms, each with up to two rows."""
 _TRANSIT_NS: Final = 50 * MS
 """The step that finds t_hedge over may have been made by an event, and bears its stamp."""
 
@@ -29,8 +32,12 @@ class _Story:
     open_qty: int = 0
     openings: list[int] = field(default_factory=list)
     """The stamps of the fills that opened it from flat."""
-    steps: deque[int] = field(default_factory=lambda: deque(maxlen=8))
+    steps: deque[int] = field(default_factory=lambda: deque(maxlen=STEPS_KEPT_MAX))
     """The stamps of its last steps."""
+    restored: list[int] = field(default_factory=list)
+    """The stamps at which a successor took it up."""
+    is_over: bool = False
+    """Its last child has ended: what is told of its orders now is the Router's."""
     live: dict[str, None] = field(default_factory=dict)
     """Orders tried whose end is not told."""
     hedging_from: int | None = None
@@ -48,9 +55,10 @@ class _Fact:
 class Prompt(Checker):
     """A pair takes its next step when it is told of the last one's end, and t_hedge runs from the fill's own stamp.
 
-    HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair, and not more than wake_ns
-    later. After the end of a hedge that left the pair open (rejected, or cancelled), with no other order of the pair
-    under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
+    HEDGE_TIMEOUT with T_HEDGE: t_hedge after the stamp of the fill that opened the pair (a late fill opens a child),
+    and not more than wake_ns later; or when a successor takes the pair up after that; or, for every post, at the
+    closing by the machine's own clock. After the end of a hedge that left the pair open (rejected, or cancelled), with
+    no other order of the pair under way: a PAIR_STATE, HEDGE_TIMEOUT or terminal row stamped within prompt_ns of it. After the end of an entry
     that filled: a PAIR_STATE row of a hedge by then; it may have been hedged before.
     Judged only where nothing died, hung, was delayed or cut within 5 s before.
     """
@@ -84,9 +92,12 @@ class Prompt(Checker):
 
     def journal(self, row: Row, at: Nanos) -> None:
         pair = self._books.pairs.get(row.pair_id or "")
-        if pair is None or row.reason == "LATE":
+        if pair is None:
             return
         story = self._stories.setdefault(pair.pair_id, _Story())
+        if row.reason == "LATE":
+            self._filled(row, story)  # the child that it begins runs from it
+            return
         if row.event_type is EventType.ORDER_SEND_ATTEMPT:
             story.live[row.cl_ord_id or ""] = None
             return
@@ -98,6 +109,10 @@ class Prompt(Checker):
             self._timed_out(row, pair, story, at)
         if row.event_type in _STEPS or row.event_type in (EventType.FLATTENED, EventType.PAIR_RESTORED):
             story.steps.append(row.ts_mono)
+            if row.event_type is not EventType.PAIR_RESTORED:
+                story.is_over = row.event_type in _OVER
+            if row.reason == "RESTORED":
+                story.restored.append(row.ts_mono)
             if story.hedging_from is None and (row.state or "").startswith("HEDGE_"):
                 story.hedging_from = row.ts_mono
         elif at >= self._quiet_from and self._asks_for_a_step(row, pair, story):
@@ -116,17 +131,22 @@ class Prompt(Checker):
         qty = row.fill_qty or 0
         before = story.open_qty
         story.open_qty += qty if row.side == "BUY" else -qty
-        if before == 0 and story.open_qty:
+        if story.open_qty and (before == 0 or row.reason == "LATE"):
             story.openings.append(row.ts_mono)
 
     def _timed_out(self, row: Row, pair: PairFacts, story: _Story, at: Nanos) -> None:
         t_hedge = self._settings.t_hedge(pair.symbol)
         waited = [row.ts_mono - opened for opened in story.openings if opened <= row.ts_mono]
-        if not waited or at < self._quiet_from:
+        if not waited or at < self._quiet_from or self._is_closing(row):
             return
-        if not any(t_hedge - _TRANSIT_NS <= each <= t_hedge + self._settings.wake_ns for each in waited):
+        is_due = any(t_hedge - _TRANSIT_NS <= each <= t_hedge + self._settings.wake_ns for each in waited)
+        was_due = any(row.ts_mono - each <= self._settings.wake_ns for each in story.restored) and max(waited) > t_hedge
+        if not is_due and not was_due:
             ms = [each // MS for each in waited]
             self.breach(at, f"t_hedge of {pair.pair_id} is {t_hedge // MS} ms and fired {ms} ms after it was opened")
+
+    def _is_closing(self, row: Row) -> bool:
+        return time_of_day(row.ts_wall) >= self._settings.closing - _TRANSIT_NS
 
     def _asks_for_a_step(self, row: Row, pair: PairFacts, story: _Story) -> bool:
         """It ended, the pair is open, and no order of it is under way that something could still be expected of."""
@@ -139,6 +159,6 @@ class Prompt(Checker):
                 is_end = True
             case _:
                 is_end = False
-        if not is_end or story.live or not story.open_qty or story.open_qty != pair.imbalance:
+        if not is_end or story.is_over or story.live or not story.open_qty or story.open_qty != pair.imbalance:
             return False
         return not any(self._books.lied_about(facts) for facts in pair.orders)

@@ -398,10 +398,10 @@ def test_a_doubt_query_under_way_when_the_line_is_lost_is_answered_as_unknown() 
 
 
 def test_connect_on_a_good_line_reconciles_and_clears_an_unclear_state() -> None:
-    stage = Stage.up().entry_working().filled("0000101", "X1").filled("0000101", "X2")
+    stage = Stage.up().entry_working().numbered("E1", "0000999")
     assert not statuses(stage)[-1].connected
-    stage.forgets().hears(ConnectBroker()).goes_up(holdings=((SAMSUNG, 12, 12),)).forgets()
-    stage.hears(entry("E2"))
+    stage.forgets().hears(ConnectBroker()).goes_up().forgets()
+    stage.hears(entry("E2", pair_id="P2", slot=4, symbol=HYNIX, symbol_index=1))
     assert [call.rq_name for call in stage.take_calls()] == ["E2"]
 
 

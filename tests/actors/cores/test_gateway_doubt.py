@@ -168,7 +168,7 @@ def test_a_lost_order_that_turns_up_after_all_is_followed_and_stops_entries() ->
         answers(stage)
     stage.forgets().filled("0000101", "X1")
     messages = [type(send.message).__name__ for send in stage.take_sends()]
-    assert messages == ["OrderAcked", "BrokerStatus", "OrderFilled"]
+    assert messages == ["BrokerStatus", "OrderFilled"]
 
 
 def test_an_order_without_a_number_is_not_taken_from_another_hand_seen_at_the_start() -> None:

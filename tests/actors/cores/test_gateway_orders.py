@@ -287,7 +287,7 @@ def test_a_rejected_order_that_turns_out_to_have_a_number_is_followed_and_stops_
     stage = Stage.up().hears(entry()).called("E1").words("E1", "no").numbered("E1", "").forgets()
     stage.numbered("E1", "0000101").filled("0000101", "X1")
     kinds = [type(send.message) for send in stage.take_sends()]
-    assert kinds == [OrderAcked, BrokerStatus, OrderFilled]
+    assert kinds == [BrokerStatus, OrderFilled]
     assert E.TRADE_FILL not in stage.row_types()
 
 
@@ -366,7 +366,9 @@ def test_more_filled_than_ordered_is_delivered_and_stops_trading() -> None:
     stage = Stage.up().entry_working().filled("0000101", "X1").forgets().filled("0000101", "X2")
     sends = stage.take_sends()
     assert isinstance(sends[0].message, OrderFilled)
-    assert sends[1].message == BrokerStatus(False, "order 0000101 filled 2 of 1")
+    assert sends[1].message == BrokerStatus(
+        False, "order 0000101 (E1) filled 2 of 1: more than was ordered; a person must look at the account"
+    )
     assert EventType.TRADE_FILL not in stage.row_types()
 
 

@@ -547,6 +547,26 @@ def test_a_position_closed_by_hand_lifts_the_freeze() -> None:
     playbook.says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, False, "FROZEN")))
 
 
+def test_what_a_late_fill_of_ours_closed_was_not_closed_by_hand() -> None:
+    playbook = ready(account(held=5))
+    started(playbook)
+    playbook.hears(entry_ended()).hears(ended(state=PairState.UNHEDGED, sold=1)).waits(2 * SECOND)
+    playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(playbook.mono))).take_sends()
+    playbook.hears(ended(state=PairState.UNHEDGED, bought=1, child=1)).take_sends()
+    playbook.hears(OperatorCommand(Command.FLATTEN)).says()
+
+
+def test_a_late_fill_of_the_same_side_is_open_beside_what_was_closed_by_hand() -> None:
+    playbook = ready(account(held=5))
+    started(playbook)
+    playbook.hears(entry_ended()).hears(ended(state=PairState.UNHEDGED, sold=1)).waits(2 * SECOND)
+    playbook.hears(PositionChanged(SAMSUNG, Shares(5), Shares(5), Nanos(playbook.mono))).take_sends()
+    playbook.hears(ended(state=PairState.UNHEDGED, sold=2, sell_amount=140_000, child=1)).take_sends()
+    sends = playbook.hears(OperatorCommand(Command.FLATTEN)).take_sends()
+    (rescue,) = [send.message for send in sends if isinstance(send.message, StartRescue)]
+    assert rescue.late.fill_qty == 2
+
+
 def test_muting_tells_the_engine_and_is_recorded() -> None:
     playbook = ready().hears(OperatorCommand(Command.MUTE, "005930"))
     playbook.says(Send(Role.SPREAD_ENGINE, SymbolBlocked(SAMSUNG, True, "MUTED"))).records(EventType.OPERATOR)

@@ -122,10 +122,17 @@ def test_an_external_sale_hidden_by_a_pair_shows_once_all_is_settled() -> None:
     assert shares.free(SAMSUNG, at(1.3) + SETTLE) == 8
 
 
-def test_a_report_in_the_clear_is_believed_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("held", "sellable", "free"), [(10, 10, 10), (25, 20, 10), (25, 4, 4), (7, 7, 7), (7, 3, 3), (0, 0, 0)]
+)
+def test_a_report_in_the_clear_takes_away_but_never_adds_what_others_bought(
+    held: int, sellable: int, free: int
+) -> None:
     shares = book(10)
-    shares.report(SAMSUNG, 25, 20, at(1))
-    assert shares.free(SAMSUNG, at(1)) == 20
+    shares.report(SAMSUNG, held, sellable, at(1))
+    assert shares.free(SAMSUNG, at(1)) == free
+    shares.report(SAMSUNG, 10, 10, at(2))
+    assert shares.free(SAMSUNG, at(2)) == 10
 
 
 def test_a_report_older_than_the_last_is_ignored() -> None:

@@ -2,14 +2,18 @@
 
 import pytest
 
-from actors.domain.holdings import Holdings
+from actors.domain.holdings import Holdings, OursRecall
 from actors.domain.order import OrderState, OrderTrigger, TrackedOrder
+from actors.domain.order_rows import plain_row
 from actors.domain.own_orders import OwnOrders
-from kiwoom.market import Nanos, Shares, Side
+from actors.messages.journal import EventType
+from kiwoom.market import Nanos, Now, Shares, Side, WallNanos, Won
 from tests.support.gateway_stage import HYNIX, SAMSUNG, entry
 
 T = OrderTrigger
 BEFORE, ASKED, AFTER, LATER = (Nanos(at) for at in (10, 20, 30, 40))
+
+NOW = Now(LATER, WallNanos(LATER))
 
 
 def sell(name: str, qty: int, state: OrderState = OrderState.SENT) -> TrackedOrder:
@@ -201,7 +205,43 @@ def listed(holdings: Holdings, held: int, sellable: int) -> Holdings:
 
 
 def test_an_answer_that_nothing_has_overtaken_is_believed() -> None:
-    assert listed(holding(5, 5), 7, 6).free(SAMSUNG, ()) == 6
+    assert listed(holding(5, 5), 4, 3).free(SAMSUNG, ()) == 3
+
+
+def test_what_others_bought_is_never_sold() -> None:
+    """9 were bought in the trader's HTS, of a symbol that we had none of."""
+    holdings = holding(0, 0)
+    holdings.reported(SAMSUNG, Shares(9), Shares(9), (), LATER)
+    assert holdings.free(SAMSUNG, ()) == 0
+    assert listed(holdings, 9, 9).as_account(OwnOrders(early_reports_max=10)) == ()
+
+
+def test_a_report_of_before_our_sale_that_comes_after_it_frees_nothing() -> None:
+    holdings = holding(7, 7)
+    holdings.filled(sell("S1", 7), Shares(7), AFTER)
+    holdings.reported(SAMSUNG, Shares(0), Shares(0), (), LATER)
+    holdings.reported(SAMSUNG, Shares(7), Shares(7), (), LATER)
+    assert holdings.free(SAMSUNG, ()) == 0
+
+
+def test_a_late_report_that_is_too_low_does_not_outlast_the_next() -> None:
+    holdings = holding(7, 7)
+    holdings.reported(SAMSUNG, Shares(0), Shares(0), (), LATER)
+    assert holdings.free(SAMSUNG, ()) == 0
+    holdings.reported(SAMSUNG, Shares(7), Shares(7), (), LATER)
+    assert holdings.free(SAMSUNG, ()) == 7
+
+
+def test_what_is_ours_is_still_so_after_a_restart_although_others_bought_meanwhile() -> None:
+    recall = OursRecall()
+    recall.take(plain_row(EventType.RECONCILED, NOW, extra=(("ours", {SAMSUNG: 5}),)))
+    recall.take(
+        plain_row(EventType.TRADE_FILL, NOW, symbol=SAMSUNG, side=Side.SELL.value, fill_qty=Shares(2), fill_px=Won(1))
+    )
+    holdings = Holdings()
+    holdings.recall(recall.ours)
+    assert listed(holdings, 12, 12).free(SAMSUNG, ()) == 3
+    assert holdings.as_ours() == {SAMSUNG: 3}
 
 
 def test_a_report_since_the_question_stands_against_the_answer() -> None:

@@ -21,9 +21,11 @@ def test_every_cell_is_in_the_table_or_illegal_and_changes_nothing(state: OrderS
         assert machine.state is state
 
 
-def test_an_order_that_is_over_stays_as_it_ended() -> None:
-    for (state, _), target in ORDER_TRANSITIONS.items():
-        assert state not in END_STATES or target is state
+def test_only_a_number_or_a_part_of_it_brings_an_order_back_that_was_over() -> None:
+    revivals = {(OrderTrigger.NUMBER, OrderState.NUMBERED), (OrderTrigger.FILL_PART, OrderState.WORKING)}
+    for (state, trigger), target in ORDER_TRANSITIONS.items():
+        is_revival = (trigger, target) in revivals
+        assert state not in END_STATES or target is state or is_revival
 
 
 def test_every_state_can_be_reached_and_every_live_one_can_end() -> None:

@@ -676,10 +676,12 @@ def test_what_is_shelved_goes_on_when_it_is_calm() -> None:
     assert sum(row.fill_qty for row in kiwoom.rows("FILL")) == 1
 
 
-def test_an_order_that_rests_is_never_shelved() -> None:
-    kiwoom = SimulatedKiwoom(faults=Faults(order_shelved=ALWAYS))
+def test_a_shelved_order_that_rests_stands_in_the_book_later() -> None:
+    kiwoom = SimulatedKiwoom(faults=Faults(order_shelved=ALWAYS, order_shelved_ms=3_000))
     kiwoom.order("q1", price=kiwoom.touch()[1][0] - 1_000)
-    kiwoom.pass_time(500)
+    kiwoom.pass_time(2_500)
+    assert open_rows(kiwoom) == []
+    kiwoom.pass_time(1_500)
     assert len(open_rows(kiwoom)) == 1
 
 

@@ -21,4 +21,8 @@ REGRESSIONS: tuple[Regression, ...] = (
     Regression(25, "machine", "a flat pair whose last word was lost had no slot any more, and was never ended"),
     Regression(71, "machine", "a pair whose entry was refused was forgotten with the word that it was over"),
     Regression(22, "machine", "a shard that had no quotes yet said that nothing could be traded, and a hedge waited"),
+    Regression(9, "all", "after a restart the shares that the trader had bought by hand were taken for ours"),
+    Regression(60, "all", "the shares that the trader had bought by hand were sold"),
+    Regression(59, "all", "a line that was up was asked ever more rarely while shares were open"),
+    Regression(78, "all", "an order given up as lost came alive, and its hedge was sent against it"),
 )

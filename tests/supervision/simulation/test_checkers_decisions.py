@@ -137,3 +137,38 @@ def test_a_pair_acts_on_the_end_of_its_entry(step_ms: int | None, holds: bool) -
         day.row(EventType.PAIR_STATE, stamp_ms=stamp, pair_id="p-1", symbol=SYMBOL, state="HEDGE_POST_SENT")
     day.at(opened_ms + 2_400)
     assert ("PROMPT" in day.broken()) is not holds
+
+
+def test_a_post_that_meets_the_close_may_expire_before_t_hedge() -> None:
+    close_ms = 5 * 3_600_000 + 20 * 60_000
+    for before_ms, holds in ((500, False), (20, True), (0, True)):
+        day = Day(start_ms=close_ms - 530 - before_ms, tells_states=True).open_pair().at(530)
+        day.row(EventType.HEDGE_TIMEOUT, pair_id="p-1", symbol=SYMBOL, reason="T_HEDGE")
+        assert ("PROMPT" in day.broken()) is not holds
+
+
+def test_a_successor_may_find_t_hedge_over() -> None:
+    for is_restored in (True, False):
+        day = Day(tells_states=True).open_pair()
+        day.state("p-1", "HEDGE_POST_SENT").at(20_000)
+        if is_restored:
+            day.row(EventType.PAIR_STATE, pair_id="p-1", symbol=SYMBOL, state="HEDGE_POST_SENT", reason="RESTORED")
+        day.row(EventType.HEDGE_TIMEOUT, pair_id="p-1", symbol=SYMBOL, reason="T_HEDGE")
+        assert ("PROMPT" in day.broken()) is not is_restored
+
+
+@pytest.mark.parametrize(("fires_ms", "holds"), [(940, False), (1_000, True), (1_010, False)])
+def test_a_child_counts_t_hedge_from_the_late_fill_that_began_it(fires_ms: int, holds: bool) -> None:
+    day = Day(tells_states=True).sends("p-1-A1", "SELL", "NXT", hoga="10").rejected("p-1-A1", kind=None)
+    day.fills("p-1-A1", reason="LATE").state("p-1", "HEDGE_POST_SENT")
+    day.at(fires_ms).row(EventType.HEDGE_TIMEOUT, pair_id="p-1", symbol=SYMBOL, reason="T_HEDGE")
+    assert ("PROMPT" in day.broken()) is not holds
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_pair_that_ended_takes_no_step(is_over: bool) -> None:
+    day = Day(tells_states=True).open_pair().sends("p-1-B1", "BUY", "KRX").state("p-1", "HEDGE_POST_SENT").at(1_000)
+    if is_over:
+        day.done("p-1", EventType.UNHEDGED)
+    day.at(2_000).canceled("p-1-B1", "LOST").at(5_000)
+    assert ("PROMPT" in day.broken()) is not is_over

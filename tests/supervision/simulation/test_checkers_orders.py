@@ -142,6 +142,10 @@ def test_a_lost_order_that_the_broker_has_is_found() -> None:
     assert "TRUE ENDS" in day.called("p-1-B1").broken()
 
 
+def test_a_lost_order_that_the_broker_had_and_released_whole_cannot_be_told_from_one_that_never_came() -> None:
+    assert "TRUE ENDS" not in entry_and_post().canceled("p-1-B1", "LOST").broken()
+
+
 def test_more_called_free_than_was_released_is_found() -> None:
     day = entry_and_post(qty=3).fills("p-1-B1", 1, told=False)
     assert "TRUE ENDS" in day.canceled("p-1-B1", "BY_US", qty=3).broken()
