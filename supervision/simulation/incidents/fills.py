@@ -186,7 +186,7 @@ class ReplayedFill(Incident):
     """A fill is booked, the machine dies, and the successor is told of the same fill by the lists and by a repeat."""
 
     sets = ("execution.slice_qty=3", "execution.max_concurrent_symbols=1")
-    faults: ClassVar = {"report_repeated_ms": 5_000, "report_repeated_ms_max": 6_000}
+    faults: ClassVar = {"report_repeated_ms": 6_000, "report_repeated_ms_max": 7_000}
     length_ns = 18 * SECOND
 
     def __init__(self, seed: int) -> None:

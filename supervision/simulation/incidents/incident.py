@@ -16,8 +16,11 @@ from typing import Any, ClassVar, Final
 from actors.messages.journal import EventType, Row
 from config.reader import LoadedConfig
 from kiwoom.market import SECOND, Nanos
+from kiwoom.simulated.broker import SimulatedBroker
+from kiwoom.simulated.events import BookChanged
 from kiwoom.simulated.fault_sets import variant_of
 from kiwoom.simulated.ledger import LedgerRow
+from kiwoom.simulated.rules import VENUES
 from kiwoom.simulated.scenario import FlowKnobs
 from supervision.simulation.checkers.books import Books, OrderFacts
 from supervision.simulation.day import MIDDAY, SIMULATED_DAY, DayPlan, DayResult, SimulatedDay
@@ -93,12 +96,23 @@ class Incident(Checker):
     def journal(self, row: Row, at: Nanos) -> None:
         if row.event_type is EventType.RECONCILED:
             self.reconciled += 1
+        elif row.event_type is EventType.ARMED:
+            self.soon(self._quote_all)
         elif row.event_type is EventType.ORDER_SEND_ATTEMPT:
             facts = self.books.orders[row.cl_ord_id or ""]
             if row.leg == "A":
                 self.on_entry(facts, at)
             elif row.hoga_code == POST:
                 self.on_post(facts, at)
+
+    def _quote_all(self) -> None:
+        """A registration is answered with nothing, and here hardly a book changes: each is told once."""
+        symbols = [entry.symbol for entry in self.world.loaded.traded]
+
+        def quote(broker: SimulatedBroker, wall: int) -> None:
+            broker.observe([BookChanged(wall, venue, symbol) for symbol in symbols for venue in VENUES])
+
+        self.world.disturb(quote)
 
     def on_entry(self, facts: OrderFacts, at: int) -> None:
         """An entry is about to be sent."""
@@ -137,7 +151,7 @@ class Incident(Checker):
         """Somebody takes `qty` shares of a resting order."""
         venue = facts.attempt.venue or ""
 
-        def take(broker: Any, wall: int) -> None:
+        def take(broker: SimulatedBroker, wall: int) -> None:
             broker.observe(broker.market.hit(venue, facts.order_no, qty, wall))
 
         self.world.disturb(take)

@@ -1,16 +1,16 @@
 """Incidents about orders: of unknown number, that outlive the machine, that are cancelled, that leave together."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from actors.messages.journal import EventType, Row
 from actors.messages.pairs import PairState
 from actors.messages.session import Command, OperatorCommand
 from kiwoom.market import MS, SECOND, Nanos
+from kiwoom.simulated.broker import SimulatedBroker
 from kiwoom.simulated.ledger import LedgerKind, LedgerRow
 from supervision.simulation.checkers.books import ATTEMPTS, CALLS, OrderFacts, is_ours
 from supervision.simulation.day import CLOSE
 from supervision.simulation.evidence import Strike, View
-from supervision.simulation.incidents.fills import MANY
 from supervision.simulation.incidents.incident import ALL_REPORTS, FILLS, Incident
 
 GIVEN_UP = (PairState.ENTRY_MISSED.value, PairState.ENTRY_REJECTED.value)
@@ -155,7 +155,7 @@ class DroppedOrder(Incident):
 
     sets = ("execution.slice_qty=2", "execution.max_concurrent_symbols=1", "execution.t_hedge_ms=4000")
     broker: ClassVar = {"rows_per_page": 1}
-    flow: ClassVar = {"long_ms": (30_000, 40_000)}
+    flow: ClassVar = {"long_ms": (30_000, 40_000), "quotes_per_second": 1}
     length_ns = 24 * SECOND
 
     def __init__(self, seed: int) -> None:
@@ -188,7 +188,7 @@ class DroppedOrder(Incident):
         victim = self.victim
         assert victim is not None
 
-        def trade(broker: Any, wall: int) -> None:
+        def trade(broker: SimulatedBroker, wall: int) -> None:
             symbol, other = victim.pair.symbol, "KRX" if victim.attempt.venue == "NXT" else "NXT"
             book = broker.market.book(other, symbol)
             mono = self.world.time.now
@@ -249,7 +249,7 @@ class PositionMismatch(Incident):
             self.symbol = ""  # a pair is about to sell the last of them: another time
             return
 
-        def sell(broker: Any, wall: int) -> None:
+        def sell(broker: SimulatedBroker, wall: int) -> None:
             price = broker.market.limits(self.symbol)[0]
             broker.order_by_hand("KRX", self.symbol, "SELL", self._his(), price, "10", self.world.time.now, wall)
 
@@ -346,7 +346,7 @@ class TradingBreak(Incident):
         self.stopped_at = self.world.time.now
         symbol = self.victim.pair.symbol
 
-        def stop(broker: Any, wall: int) -> None:
+        def stop(broker: SimulatedBroker, wall: int) -> None:
             if self.seed % 2:
                 broker.observe(broker.market.close_nxt_early(wall))
             else:
@@ -364,11 +364,12 @@ class TradingBreak(Incident):
 
 
 class FastSenders(Incident):
-    """Several managers send at once: several hedges rest, then the operator says Flatten."""
+    """Several managers send at once: several hedges rest, entries have stopped, then the operator says Flatten."""
 
-    sets = MANY
-    symbols = 6
-    length_ns = 12 * SECOND
+    sets = ("execution.max_concurrent_symbols=8", "execution.t_hedge_ms=6000")
+    flow: ClassVar = {"quotes_per_second": 1, "long_ms": (20_000, 25_000)}
+    symbols = 20
+    length_ns = 16 * SECOND
     TOGETHER_NS: ClassVar = 250 * MS
 
     def __init__(self, seed: int) -> None:
@@ -390,9 +391,10 @@ class FastSenders(Incident):
             together = [each for each, when in self.attempts.items() if at - when <= self.TOGETHER_NS]
             senders = {self.books.orders[each].pair.pair_id for each in together}
             self.happened |= len(senders) > 2
-        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 3:
+        elif row.event_type is EventType.ORDER_ACCEPTED and not self.pressed and len(self.resting) >= 5:
             self.pressed = True
-            self.soon(lambda: self.world.operate(OperatorCommand(Command.FLATTEN)), 1_100 * MS)
+            self.soon(lambda: self.world.operate(OperatorCommand(Command.STOP)))
+            self.soon(lambda: self.world.operate(OperatorCommand(Command.FLATTEN)), 1_300 * MS)
 
     def ledger(self, row: LedgerRow, at: Nanos) -> None:
         if row.kind in CALLS and is_ours(row.rq_name):
