@@ -583,7 +583,7 @@ def test_every_fault_of_all_strikes_on_a_busy_day_and_the_books_add_up() -> None
     )
     faults = replace(faults, nxt_closed_after_fill=0, line_cuts_per_hour=600)
     kiwoom = SimulatedKiwoom(scenario=BUSY, faults=faults, latency=Latency(), seed=3)
-    busy_day(kiwoom, 800)
+    busy_day(kiwoom, 1_200)
     wanted = {key for key, value in FAULT_SETS[ALL].items() if value and not key.endswith(("_ms", "_max", "_seconds"))}
     counts = kiwoom.broker.summary()["faults"]
     assert (wanted | {"clock_jitter_ms"}) - counts.keys() == {"nxt_closed_after_fill"}
