@@ -582,7 +582,7 @@ def test_every_fault_of_all_strikes_on_a_busy_day_and_the_books_add_up() -> None
         ALL, 8, vi_seconds=1, halt_seconds=1, limit_seconds=1, nxt_suspended_seconds=1, line_down_ms_max=50
     )
     faults = replace(faults, nxt_closed_after_fill=0, line_cuts_per_hour=600)
-    kiwoom = SimulatedKiwoom(scenario=BUSY, faults=faults, latency=Latency(), seed=3)
+    kiwoom = SimulatedKiwoom(scenario=BUSY, faults=faults, latency=Latency(), seed=8)
     busy_day(kiwoom, 1_200)
     wanted = {key for key, value in FAULT_SETS[ALL].items() if value and not key.endswith(("_ms", "_max", "_seconds"))}
     counts = kiwoom.broker.summary()["faults"]
@@ -614,7 +614,7 @@ def test_the_same_seed_gives_the_same_day_with_all_faults() -> None:
 def test_calm_ends_what_stands_and_nothing_strikes_after_it() -> None:
     faults = faults_of(ALL, 20, halt_seconds=600, vi_seconds=600, nxt_suspended_seconds=600, line_down_ms=3_000)
     faults = replace(faults, nxt_closed_after_fill=0, line_down_ms=600_000, line_down_ms_max=0)
-    kiwoom = SimulatedKiwoom(scenario=BUSY, faults=faults, latency=Latency(), seed=2)
+    kiwoom = SimulatedKiwoom(scenario=BUSY, faults=faults, latency=Latency(), seed=8)
     busy_day(kiwoom, 60)
     assert kiwoom.control.GetConnectState() == 0
     assert kiwoom.market.book("NXT", SYMBOL) is not None
