@@ -384,7 +384,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         (Edit(_COMMANDS + "_outdated", "command.generation >= generation", "True"),),
         "NO DOUBLE HEDGE",
         "actors",
-        seed=6,
+        seed=133,
     ),
     Mutation(
         "duplicates-executed",
