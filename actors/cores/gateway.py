@@ -232,7 +232,8 @@ class GatewayCore:
     def handle(self, message: GatewayMessage, now: Now) -> Effects:
         match message:
             case PlaceOrder():
-                self._commands.place(message, now)
+                if not self._commands.place(message, now):
+                    self._recovery.tell(message.pair_id, message.slot, now)
             case CancelOrder():
                 self._commands.cancel(message, now)
             case QueryOrder():

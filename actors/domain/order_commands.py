@@ -13,6 +13,7 @@ from actors.domain.order_flow import OrderFlow, kind_of
 from actors.domain.order_rows import cancel_row, order_row, plain_row, refused_cancel_row
 from actors.domain.outbox import Outbox
 from actors.domain.own_orders import OwnOrders
+from actors.domain.pair_in_hand import child_of
 from actors.domain.pair_memory import PairMemory
 from actors.domain.refusals import Circumstances, first_refusal
 from actors.domain.routes import PairRoutes
@@ -77,10 +78,16 @@ class OrderCommands:
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def place(self, command: PlaceOrder, now: Now) -> None:
+    def place(self, command: PlaceOrder, now: Now) -> bool:
+        """Returns whether its manager knows the pair's orders. If not, nothing is sent, and it is to be told of them."""
         if self._is_repeat(command, now):
-            return
+            return True
         order = TrackedOrder(command)
+        unknown = self._unknown_hedge(command)
+        if unknown:
+            self._orders.add(order)
+            self._flow.refused(order, RefusalReason.OUTDATED, unknown, now, is_told=False)
+            return False
         outdated, taken = self._outdated(command), self._slot_taken(command)
         if outdated or taken:
             self._orders.add(order)
@@ -88,15 +95,16 @@ class OrderCommands:
             if taken:  # its own manager may have begun it in good faith, a moment after the other's end
                 event = OrderRefused(command.pair_id, command.cl_ord_id, RefusalReason.OUTDATED, taken, now.mono)
                 self._out.send(Role.PAIR_MANAGER, event, command.slot)
-            return
+            return True
         if self._routes.slot_of(command.pair_id) is None:
             self._routes.assign(command.pair_id, command.slot)
         self._orders.add(order)
         if self._queue.is_full:
             self._flow.refused(order, RefusalReason.NO_GRANT, "too many commands wait for the window", now)
-            return
+            return True
         self._queue.add(order)
         self.release(now)
+        return True
 
     def cancel(self, command: CancelOrder, now: Now) -> None:
         if self._is_repeat(command, now):
@@ -330,6 +338,19 @@ class OrderCommands:
         if command.generation >= generation:
             return ""
         return f"decided in generation {command.generation} of its pair, which is in {generation}"
+
+    def _unknown_hedge(self, command: PlaceOrder) -> str:
+        """A rescue proves the hedges of the children before it before it sends one of its own. So one that hedges beside
+        them was begun by a manager that never had the pair, and cannot know them."""
+        pair_id = command.pair_id
+        if command.kind is OrderKind.ENTRY or self._outdated(command) or self._memory.plan(pair_id) is None:
+            return ""
+        child = child_of(command.cl_ord_id, pair_id)
+        for order in self._orders.of_pair(pair_id):
+            is_hedge = order.command.kind is not OrderKind.ENTRY
+            if is_hedge and not order.was_called_over and child_of(order.cl_ord_id, pair_id) < child:
+                return f"{order.cl_ord_id} of its pair may still fill"
+        return ""
 
     def _slot_taken(self, command: PlaceOrder) -> str:
         """A slot in which a pair was restored takes no entry of another: a manager that failed had decided it."""

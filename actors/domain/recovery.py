@@ -95,6 +95,12 @@ class Recovery:
         if plan is not None and self._memory.is_settled(pair_id):
             self._restore(plan, now)
 
+    def tell(self, pair_id: str, slot: int, now: Now) -> None:
+        """The manager in `slot` took the pair up without knowing what of it lives: it goes on from the facts."""
+        plan = self._plan_in(pair_id, slot)
+        if plan is not None:
+            self._restore(plan, now)
+
     def _restore(self, plan: PairPlan, now: Now) -> None:
         memory, pair_id = self._memory, plan.pair_id
         child, generation = memory.next_child(pair_id), memory.generation(pair_id) + 1
