@@ -431,7 +431,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         (
             Edit(_ROUTER + "_take", "if self._books.read_position(message):", "if False:"),
             Edit(
-                _GATEWAY + "_balance", "self._holdings.reported(event.symbol, event.held, event.sellable, live)", "pass"
+                _GATEWAY + "_balance",
+                "self._holdings.reported(event.symbol, event.held, event.sellable, live, event.at)",
+                "pass",
             ),
         ),
         "COVERED",
@@ -452,7 +454,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         (
             Edit(
                 _PAIR + "PairLedger._book_costs",
-                "self.tax += costs.tax.book(fill.tax_cum_won if whole else None, tax)",
+                "self.tax += costs.tax.book(qty, fill.tax_cum_won, covers, tax)",
                 "pass",
             ),
         ),
@@ -464,7 +466,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Fees and tax are truncated for each fill, not for each order.",
         (
             Edit("kiwoom.fees:CostBook.book", "self._model.rounding is Rounding.FILL", "True"),
-            Edit(_PAIR + "PairLedger._book_costs", "whole = costs.seen == fill.cum_qty", "whole = False"),
+            Edit(_PAIR + "_OrderCost.book", "reported is not None and", "False and"),
         ),
         "MONEY",
         "splits",
