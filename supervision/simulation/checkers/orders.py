@@ -335,8 +335,8 @@ class Bounded(Checker):
     plus one for each -308. Shares that a sale about whose end the broker lied still claims are found out by trying:
     each attempt refused for want of them counts only beyond the first 2 * max_hedge_attempts. Generations and rescues
     that hedge <= 1 + 2 for each death since the pair began + 1 for each such fill + 1 after a Flatten. Cancels of one
-    order <= cancels_max, plus one for each strike on its pair and each death since it began. Doubt queries of a pair
-    <= queries_max, plus four for each of these; and not two about one order within 400 ms, if there is none of these.
+    order <= cancels_max, plus one for each strike on its pair and each death since it began. Doubt queries of a pair <=
+    queries_max, plus four for each of these; and not two about one order within 400 ms, if there is none of these.
     """
 
     rule = "BOUNDED"

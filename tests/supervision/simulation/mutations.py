@@ -431,7 +431,9 @@ MUTATIONS: tuple[Mutation, ...] = (
         (
             Edit(_ROUTER + "_take", "if self._books.read_position(message):", "if False:"),
             Edit(
-                _GATEWAY + "_balance", "self._holdings.reported(event.symbol, event.held, event.sellable, live, event.at)", "pass"
+                _GATEWAY + "_balance",
+                "self._holdings.reported(event.symbol, event.held, event.sellable, live, event.at)",
+                "pass",
             ),
         ),
         "COVERED",
@@ -464,8 +466,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "Fees and tax are truncated for each fill, not for each order.",
         (
             Edit("kiwoom.fees:CostBook.book", "self._model.rounding is Rounding.FILL", "True"),
-            Edit(_PAIR + "PairLedger._book_costs", "book(qty, fill.commission_cum_won,", "book(qty, None,"),
-            Edit(_PAIR + "PairLedger._book_costs", "book(qty, fill.tax_cum_won,", "book(qty, None,"),
+            Edit(_PAIR + "_OrderCost.book", "reported is not None and", "False and"),
         ),
         "MONEY",
         "splits",

@@ -24,5 +24,13 @@ REGRESSIONS: tuple[Regression, ...] = (
     Regression(9, "all", "after a restart the shares that the trader had bought by hand were taken for ours"),
     Regression(60, "all", "the shares that the trader had bought by hand were sold"),
     Regression(59, "all", "a line that was up was asked ever more rarely while shares were open"),
+    Regression(2, "halts", "a VI that names no venue kept the hedge from the one that traded"),
+    Regression(11, "halts", "rejections in a halt that nobody announced spent all the attempts"),
+    Regression(108, "queries", "a list that lags leaves out an order that has filled: its fill was lost"),
+    Regression(109, "queries", "the broker's fee for a fill not told yet was booked, and then that fill's as well"),
+    Regression(
+        111, "queries", "a sell never reported as accepted held its shares for ever; left open twice, booked twice"
+    ),
+    Regression(20, "halts", "an imbalance handed over and left open again is one, not two"),
     Regression(78, "all", "an order given up as lost came alive, and its hedge was sent against it"),
 )
