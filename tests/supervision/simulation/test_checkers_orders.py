@@ -5,7 +5,7 @@ import pytest
 from actors.messages.journal import EventType
 from kiwoom.simulated.ledger import LedgerKind
 from supervision.simulation.checkers import CheckerSettings
-from supervision.simulation.evidence import ActorDied
+from supervision.simulation.evidence import ActorDied, VenueClosed
 from tests.support.witnessed_day import SYMBOL, Day
 
 
@@ -56,6 +56,13 @@ def test_a_second_end_is_found() -> None:
 
 def test_an_order_without_an_end_is_found() -> None:
     assert "ONE END" in entry_and_post().ends()
+
+
+def test_an_order_that_rests_on_a_closed_venue_may_be_without_an_end() -> None:
+    for venue, excused in (("NXT", False), ("KRX", True)):
+        day = entry_and_post()
+        day.machine(VenueClosed(venue))
+        assert ("ONE END" not in day.ends()) is excused
 
 
 def test_a_refused_order_ends_without_an_attempt() -> None:
