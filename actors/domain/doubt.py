@@ -1,7 +1,8 @@
 """What an answer of the broker proves about an order of ours in doubt. Pure; the rows come from opt10075 and opt10076.
 
 An order with a number is found by it. One without can only be found by what it is: symbol, venue, side, quantity,
-price, and a time not before it was sent. A number that belongs to somebody else is never taken for it.
+price, and a time not before it was sent. A number that belongs to somebody else is never taken for it. One that was
+called lost is not looked for among orders that came to the broker much later than it could have.
 """
 
 from collections.abc import Callable
@@ -33,6 +34,10 @@ CLOCK_TOLERANCE_S: Final = 5
 CLOCK_DOUBT_S: Final = 60
 """A row that is earlier than our order by more than the tolerance and less than this proves nothing: it is no reason to
 call the order lost."""
+
+TURNS_UP_S: Final = 60
+"""An order that was called lost and lives came to the broker so soon after it was sent. A later row like it is another
+order: there is one of the same terms with nearly every pair of the day."""
 
 LATE_ENOUGH_NS: Final = Nanos(SECOND)
 """The lists lag behind: that they do not show an order tells something only if they were asked this long after its call
@@ -138,9 +143,9 @@ def evidence(
     order_no = order.order_no
     if not order_no:
         rows = (*open_rows, *fill_rows)
-        numbers = _numbers_like(order, rows, is_taken, CLOCK_TOLERANCE_S)
+        numbers = numbers_like(order, rows, is_taken)
         if len(numbers) != 1:
-            is_absent = not _numbers_like(order, rows, is_taken, CLOCK_DOUBT_S)
+            is_absent = not numbers_like(order, rows, is_taken, CLOCK_DOUBT_S)
             return Evidence(Proof.ABSENT if is_absent else Proof.UNCLEAR, "", order.cum_qty, Won(0))
         order_no = numbers[0]
     rests = _of_number(order, order_no, open_rows)
@@ -211,10 +216,13 @@ def _of_number(order: TrackedOrder, order_no: str, rows: tuple[OrderRow, ...]) -
     return tuple(row for row in rows if (row.order_no, row.symbol, row.venue) == (order_no, order.symbol, order.venue))
 
 
-def _numbers_like(
-    order: TrackedOrder, rows: tuple[OrderRow, ...], is_taken: Callable[[str], bool], tolerance_s: int
+def numbers_like(
+    order: TrackedOrder,
+    rows: tuple[OrderRow, ...],
+    is_taken: Callable[[str], bool],
+    tolerance_s: int = CLOCK_TOLERANCE_S,
 ) -> tuple[str, ...]:
-    """The numbers, each once, of orders that could be this one."""
+    """The numbers, each once, of orders that could be this one, which has none yet."""
     found: dict[str, None] = {}
     for row in rows:
         if (
@@ -222,14 +230,24 @@ def _numbers_like(
             and agrees(order, side=row.side, qty=row.qty, price=row.price)
             and not is_taken(row.order_no)
             and not _is_before(row.time, order.attempted_wall, tolerance_s)
+            and not (order.is_over and _is_after(row.time, order.attempted_wall, TURNS_UP_S))
         ):
             found[row.order_no] = None
     return tuple(found)
 
 
 def _is_before(hhmmss: str, wall: WallNanos, tolerance_s: int) -> bool:
-    """A row without a readable time is not ruled out by it."""
+    seconds = _seconds(hhmmss)
+    return seconds is not None and seconds + tolerance_s < time_of_day(wall) // SECOND
+
+
+def _is_after(hhmmss: str, wall: WallNanos, tolerance_s: int) -> bool:
+    seconds = _seconds(hhmmss)
+    return seconds is not None and seconds - tolerance_s > time_of_day(wall) // SECOND
+
+
+def _seconds(hhmmss: str) -> int | None:
+    """Since midnight. A row without a readable time is not ruled out by it."""
     if len(hhmmss) < 6 or not hhmmss[:6].isdigit():
-        return False
-    seconds = int(hhmmss[:2]) * 3_600 + int(hhmmss[2:4]) * 60 + int(hhmmss[4:6])
-    return seconds + tolerance_s < time_of_day(wall) // SECOND
+        return None
+    return int(hhmmss[:2]) * 3_600 + int(hhmmss[2:4]) * 60 + int(hhmmss[4:6])

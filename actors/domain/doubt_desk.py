@@ -20,6 +20,7 @@ from actors.domain.doubt import (
     is_late_enough,
     listed_fills,
     listed_open,
+    numbers_like,
     unseen_fills,
 )
 from actors.domain.enquiries import Enquiry, EnquiryDone
@@ -150,9 +151,20 @@ class DoubtDesk:
     def reconcile(
         self, open_rows: tuple[OrderRow, ...], fill_rows: tuple[OrderRow, ...], asked: Nanos, now: Now
     ) -> None:
-        """After the line was lost: what do the broker's lists of the whole account prove about our live orders?"""
-        for order in self._orders.lost():
-            found = evidence(order, open_rows, fill_rows, is_taken=self._is_taken, asked=asked)
+        """After the line was lost: what do the broker's lists of the whole account prove about our live orders?
+
+        A row may fit two orders of ours without a number: the live one goes before one that was called lost, and of
+        the lost the one that was sent last.
+        """
+        rows = (*open_rows, *fill_rows)
+        unnumbered = [o for o in self._orders.open_orders() if o.is_at_broker and not o.order_no]
+        wanted = {number: None for order in unnumbered for number in numbers_like(order, rows, self._is_taken)}
+
+        def is_taken(order_no: str) -> bool:
+            return order_no in wanted or self._is_taken(order_no)
+
+        for order in reversed(self._orders.lost()):
+            found = evidence(order, open_rows, fill_rows, is_taken=is_taken, asked=asked)
             if found.order_no:
                 self._reports.adopt(order, found.order_no, now.mono, now, reason="DOUBT")
         for order in self._orders.open_orders():

@@ -1,14 +1,16 @@
 """Gateway: an order that was called over and turns up alive, and the end of a state that was not understood."""
 
+import pytest
+
 from actors.domain.order import OrderState
 from actors.effects import Call, Role
 from actors.messages.journal import EventType, Row, RowsPosted
 from actors.messages.orders import OrderFilled, OrderKind
 from actors.messages.pairs import OrderEnded
 from actors.messages.session import BrokerStatus
-from kiwoom.control import ReadLogin, RequestTr, SubmitOrder
+from kiwoom.control import Connected, ReadLogin, RequestTr, SubmitOrder
 from kiwoom.market import MS, SECOND, Nanos, Shares, Side, Venue, WallNanos, Won
-from tests.support.gateway_stage import HYNIX, SAMSUNG, Stage, TrRow, entry, hedge, open_row, query
+from tests.support.gateway_stage import HYNIX, SAMSUNG, SLOT, Stage, TrRow, entry, hedge, open_row, query
 
 E = EventType
 NXT_SELL = {"venue": Venue.NXT, "side": Side.SELL, "price": Won(70_300)}
@@ -215,7 +217,35 @@ def test_meanwhile_the_reason_stays_shown() -> None:
 
 
 def test_what_turned_up_while_nobody_listened_is_found_by_the_next_reconciliation() -> None:
-    row = open_row("0000101", leaves=0, cum=1, px=70_000, time="235959")
+    row = open_row("0000101", leaves=0, cum=1, px=70_000, time="100020")
     stage = lost().comes_back(fill_rows=(row,)).waits(SECOND)
     order = order_of(stage, "E1")
     assert (order.order_no, order.state, order.called) == ("0000101", OrderState.FILLED, OrderState.CANCELED)
+
+
+def test_an_order_like_a_lost_one_that_came_to_the_broker_much_later_is_not_taken_for_it() -> None:
+    row = open_row("0000101", leaves=0, cum=1, px=70_000, time="100300")
+    stage = lost().comes_back(fill_rows=(row,)).waits(SECOND)
+    order = order_of(stage, "E1")
+    assert (order.order_no, order.state, order.cum_qty) == ("", OrderState.CANCELED, 0)
+
+
+@pytest.mark.parametrize("filled", [0, 1])
+def test_a_row_that_fits_a_lost_and_a_live_order_is_about_the_live_one(filled: int) -> None:
+    """The next order of the same terms is under way when the line is lost, and the lists show one order."""
+    row = open_row("0000102", leaves=1 - filled, cum=filled, px=70_000 * filled, time="100010")
+    stage = lost().hears(entry("E2", pair_id="P2", slot=SLOT + 1, grant_id=8)).called("E2")
+    stage.hears(Connected(stage.stamp(), -106)).forgets().waits(SECOND)
+    stage.goes_up(open_rows=(row,)[filled:], fill_rows=(row,)).waits(SECOND)
+    first, second = order_of(stage, "E1"), order_of(stage, "E2")
+    assert (first.order_no, first.cum_qty) == ("", 0)
+    assert (second.order_no, second.cum_qty) == ("0000102", filled)
+
+
+def test_of_two_lost_orders_a_row_is_about_the_one_sent_last() -> None:
+    row = open_row("0000102", leaves=0, cum=1, px=70_000, time="100020")
+    stage = lost().hears(entry("E2", pair_id="P2", slot=SLOT + 1, grant_id=8)).called("E2").forgets().waits(SECOND)
+    for _ in range(2):
+        answers(stage.forgets().hears(query("E2")))
+    stage = stage.comes_back(fill_rows=(row,)).waits(SECOND)
+    assert [order_of(stage, name).order_no for name in ("E1", "E2")] == ["", "0000102"]

@@ -124,6 +124,21 @@ def test_an_order_accepted_after_the_question_was_asked_is_not_over_by_its_absen
     assert proved.proof is Proof.ABSENT
 
 
+@pytest.mark.parametrize(
+    ("state", "time", "proof"),
+    [
+        (OrderState.CANCELED, "100130", Proof.OVER),
+        (OrderState.CANCELED, "100131", Proof.ABSENT),
+        (OrderState.CANCELED, "", Proof.OVER),
+        (OrderState.SENT, "100131", Proof.OVER),  # it is looked for at once: no other like it was sent since
+    ],
+)
+def test_a_lost_order_turns_up_soon_or_not_at_all(state: OrderState, time: str, proof: Proof) -> None:
+    rows = (row(cum_qty=2, time=time),)
+    found = evidence(order(state), (), rows, is_taken=lambda _: False, asked=Nanos(10))
+    assert (found.proof, found.order_no) == (proof, MINE if proof is Proof.OVER else "")
+
+
 def test_a_price_zero_order_is_found_at_any_price() -> None:
     tracked = order(SENT, style=OrderStyle.MARKET_IOC, price=Won(0))
     proved = evidence(
