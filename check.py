@@ -1,4 +1,5 @@
-"""python check.py: the tests, from a fresh clone, with one command. `python check.py all` adds lint, types and imports.
+"""python check.py: the tests, from a fresh clone, with one command. `python check.py all` adds lint, types, imports
+and a hundred simulated days with every fault.
 
 Further arguments go to pytest: python check.py -k throttler
 """
@@ -12,6 +13,7 @@ STATIC = (
     ("format", ("-m", "ruff", "format", "--check", ".")),
     ("lint", ("-m", "ruff", "check", ".")),
     ("types", ("-m", "mypy")),
+    ("simulation", ("-m", "supervision", "simulate", "--seeds", "1..100", "--faults", "all")),
     ("imports", ("-c", "import sys; from importlinter.cli import lint_imports_command as c; sys.exit(c())")),
 )
 

@@ -79,7 +79,7 @@ class OrderCommands:
     # --- in -----------------------------------------------------------------------------------------------------------
 
     def place(self, command: PlaceOrder, now: Now) -> bool:
-        """Returns whether its manager knows the pair's orders. If not, nothing is sent, and it is to be told of them."""
+        """True if its manager knows the pair's orders. If not, nothing is sent, and it is to be told of them."""
         if self._is_repeat(command, now):
             return True
         order = TrackedOrder(command)
@@ -340,7 +340,7 @@ class OrderCommands:
         return f"decided in generation {command.generation} of its pair, which is in {generation}"
 
     def _unknown_hedge(self, command: PlaceOrder) -> str:
-        """A rescue proves the hedges of the children before it before it sends one of its own. So one that hedges beside
+        """A rescue proves the hedges of the children before it and then sends one of its own. So one that hedges beside
         them was begun by a manager that never had the pair, and cannot know them."""
         pair_id = command.pair_id
         if command.kind is OrderKind.ENTRY or self._outdated(command) or self._memory.plan(pair_id) is None:

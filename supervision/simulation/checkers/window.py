@@ -69,10 +69,11 @@ class Reserve(Checker):
 
 
 class TimesOfDay(Checker):
-    """No entry outside the guard or after a disarming, no call after 15:20:00, nothing on a closed venue.
+    """No entry outside the guard or after a disarming, no order after 15:20:00, nothing on a closed venue.
 
-    By the broker's wall clock. An entry's arrival a: guard_start - s <= a < guard_end + transit + s; any call: a <=
-    closing + transit + s, where s is how far the host's clock was ever stepped off, in either direction. After a
+    By the broker's wall clock. An entry's arrival a: guard_start - s <= a < guard_end + transit + s; any order: a <=
+    closing + transit + s, where s is how far the host's clock was ever stepped off, in either direction. A cancel may
+    come later: what rests on KRX then takes part in the closing auction, which takes cancels, and could fill. After a
     venue's closing no call to it later than signal_ns plus twice the longest delay ever struck on a message; with
     SessionState or the Gateway dead at the closing or since, so long after its successor came. An entry's attempt not
     later than that after a DISARMED row, unless an ARMED row follows within the same time.
@@ -134,7 +135,7 @@ class TimesOfDay(Checker):
         if row.rq_name.endswith(ENTRY_ENDING):
             if not settings.guard_start - off <= moment < settings.guard_end + settings.transit_ns + off:
                 self.breach(at, f"the entry {row.rq_name} came at {_clock(moment)}")
-        elif moment > settings.closing + settings.transit_ns + off:
+        elif row.kind is not LedgerKind.CANCEL and moment > settings.closing + settings.transit_ns + off:
             self.breach(at, f"{row.rq_name} came at {_clock(moment)}")
         closed_at = self._closed.get(row.venue)
         if closed_at is not None and not self._blind and at - closed_at > self._late_ns:
