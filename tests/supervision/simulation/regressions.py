@@ -25,4 +25,5 @@ REGRESSIONS: tuple[Regression, ...] = (
     Regression(60, "all", "the shares that the trader had bought by hand were sold"),
     Regression(59, "all", "a line that was up was asked ever more rarely while shares were open"),
     Regression(78, "all", "an order given up as lost came alive, and its hedge was sent against it"),
+    Regression(1031, "all", "a rescue in another slot did not know the hedge that its parent had left alive"),
 )
