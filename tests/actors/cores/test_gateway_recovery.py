@@ -194,6 +194,43 @@ def test_a_flat_pair_whose_slot_went_to_another_is_ended_before_that_one_is_give
 # --- a new generation -------------------------------------------------------------------------------------------------
 
 
+def left_with_a_hedge() -> Stage:
+    """The pair ended unhedged, out of time, while its hedge rested; what was left is handed to a manager in slot 0."""
+    stage = bought().hears(hedge("P1-B1")).called("P1-B1").numbered("P1-B1", "0000102").accepted("0000102", **NXT_SELL)
+    return stage.hears(end_rows(S.UNHEDGED, 1, 0)).forgets()
+
+
+def test_a_rescue_by_a_manager_that_never_had_the_pair_is_told_of_the_hedge_that_lives() -> None:
+    """Whatever comes first, the word on its slot, on what it was handed, or its first hedge."""
+    begins = RowsPosted((said(S.RESCUE, 1, 1, handed_qty=1, handed_won=70_000),))
+    first = hedge("P1-R1B1", slot=0, kind=OrderKind.FLATTEN, style=OrderStyle.LIMIT_IOC, grant_id=9)
+    for before in ((PairAssigned(PAIR, 0, SAMSUNG),), (begins,), (PairAssigned(PAIR, 0, SAMSUNG), begins), ()):
+        stage = left_with_a_hedge()
+        for message in before:
+            stage.hears(message)
+        stage.forgets().hears(first)
+        assert stage.take_calls() == []
+        sends = stage.take_sends()
+        assert [send.message for send in sends if send.to is Role.THROTTLER] == [SlotFreed(9)]
+        (told,) = [(send.index, send.message) for send in sends if send.to is Role.PAIR_MANAGER]
+        assert isinstance(told[1], RestorePair)
+        assert (told[0], told[1].child, told[1].generation) == (0, 1, 1)
+        assert {order.command.cl_ord_id: order.over for order in told[1].orders}["P1-B1"] is False
+        written = [(each.event_type, each.cl_ord_id) for each in stage.take_rows()]
+        assert written == [(E.ORDER_REFUSED, "P1-R1B1"), (E.PAIR_RESTORED, None)]
+
+
+def test_a_rescue_hedges_once_the_hedge_before_it_is_over() -> None:
+    stage = left_with_a_hedge().cleared("0000102", **NXT_SELL).forgets()
+    stage.hears(hedge("P1-R1B1", slot=0, style=OrderStyle.LIMIT_IOC))
+    assert [call.rq_name for call in stage.take_calls()] == ["P1-R1B1"]
+
+
+def test_a_child_hedges_beside_its_own_hedges() -> None:
+    stage = bought().hears(hedge("P1-B1")).called("P1-B1").numbered("P1-B1", "0000102").accepted("0000102", **NXT_SELL)
+    assert [call.rq_name for call in stage.forgets().hears(hedge("P1-B2")).take_calls()] == ["P1-B2"]
+
+
 def test_what_a_predecessor_decided_is_refused_silently_and_its_slot_is_free_again() -> None:
     stage = bought().hears(MANAGER).forgets()
     stage.hears(hedge(grant_id=9)).hears(cancel(target="E1", grant_id=10))

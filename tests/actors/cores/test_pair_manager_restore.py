@@ -354,6 +354,21 @@ def test_a_rescue_that_was_told_to_flatten_closes_only_its_own_fill() -> None:
     assert commands(book) == ["P1-G1R1B1 market_ioc 1", "restored"]
 
 
+def test_a_rescue_that_knew_nothing_of_the_hedge_before_it_proves_that_first_and_flattens_once() -> None:
+    """The Gateway refused its first hedge, and told it of the one that lives."""
+    book = Pair(started=False)
+    fill = replace(fill_of("A1", 5, 0), cl_ord_id="", exec_id="")
+    book.hears(StartRescue(CASE_PLAN, fill, rescue_no=1, carried=LEFT_OPEN))
+    assert commands(book)[-1] == "P1-R1B1 limit_ioc 5"
+    refused = known("R1B1", style=IOC, sent=None, numbered=None, over=True, down=True, flatten=True)
+    given_back(ENTERED, known("B1"), refused, child=1, ended=LEFT_OPEN, left=-5, book=book)
+    assert commands(book) == ["asks P1-B1", "restored"]
+    assert commands(book.proved("B1", DoubtVerdict.RESTING)) == ["P1-G1R1C1 cancels P1-B1"]
+    book.buys(5, "B1")
+    ended = book.ended()
+    assert (ended.child, ended.bought, ended.sold) == (1, 5, 5)
+
+
 def test_the_row_of_what_is_handed_over_tells_how_much_and_its_worth() -> None:
     book = Pair(started=False)
     fill = replace(fill_of("A1", 3, 0), cl_ord_id="", exec_id="")

@@ -34,4 +34,5 @@ REGRESSIONS: tuple[Regression, ...] = (
     Regression(20, "halts", "an imbalance handed over and left open again is one, not two"),
     Regression(78, "all", "an order given up as lost came alive, and its hedge was sent against it"),
     Regression(31, "all", "the next order of the same terms was taken for one that had been given up as lost"),
+    Regression(1031, "all", "a rescue in another slot did not know the hedge that its parent had left alive"),
 )
