@@ -211,7 +211,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "anyone's-order",
         "An order like ours is taken for ours, whoever gave it.",
         (
-            Edit("actors.domain.doubt:_numbers_like", "and not is_taken(row.order_no)", ""),
+            Edit("actors.domain.doubt:numbers_like", "and not is_taken(row.order_no)", ""),
             Edit("actors.domain.own_orders:OwnOrders.match", "and report.screen_no == order.screen_no", ""),
         ),
         "TRUE ENDS",
